@@ -5,8 +5,6 @@
 
 use std::collections::HashMap;
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use bytes::{Bytes, BytesMut};
 use fleet_soulseek::frame::{Frame, FrameReader, build};
 use fleet_soulseek::messages::distributed::{DistributedMessage, Search};
