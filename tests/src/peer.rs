@@ -27,7 +27,7 @@ use tokio::{
 use crate::{
     bins, ports,
     protocol::{Command, Event},
-    venv,
+    target, venv,
 };
 
 /// How long a test waits for something that should come. Far more than it takes (a start below 2 s, a parent a
@@ -130,9 +130,10 @@ impl Peer {
     }
 
     fn start(kind: &str, mut command: tokio::process::Command, account: &Account) -> Result<Self> {
+        // A test that is killed cannot remove the homes of its clients; there they are at least out of the way.
         let home = tempfile::Builder::new()
-            .prefix("peer-")
-            .tempdir()
+            .prefix("home-")
+            .tempdir_in(target::peers_dir()?)
             .context("failed to make a home")?;
         let listen_port = ports::free_port()?;
         command

@@ -1,6 +1,6 @@
 //! Where cargo has put the running test, and with it everything else that was built or is kept for tests.
 
-use std::{env, path::PathBuf};
+use std::{env, fs, path::PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -23,4 +23,11 @@ pub(crate) fn target_dir() -> Result<PathBuf> {
         .parent()
         .with_context(|| format!("{} has no parent directory", profile.display()))?;
     Ok(target.to_owned())
+}
+
+/// What the test clients need: the Python environment and, while they run, their homes.
+pub(crate) fn peers_dir() -> Result<PathBuf> {
+    let peers = target_dir()?.join("peers");
+    fs::create_dir_all(&peers).with_context(|| format!("failed to create {}", peers.display()))?;
+    Ok(peers)
 }

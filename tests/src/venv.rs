@@ -18,8 +18,7 @@ const OLDEST_PYTHON: &str = "3.11";
 /// The Python interpreter of the environment. The first call on a machine installs the clients; it blocks until
 /// that is done, also when another process does it.
 pub fn python() -> Result<PathBuf> {
-    let peers = target::target_dir()?.join("peers");
-    fs::create_dir_all(&peers).with_context(|| format!("failed to create {}", peers.display()))?;
+    let peers = target::peers_dir()?;
     let lock = File::create(peers.join("venv.lock")).context("failed to create the lock file")?;
     lock.lock().context("failed to lock the environment")?;
 
