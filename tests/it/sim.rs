@@ -1,23 +1,25 @@
 //! The Soulseek server that the clients log in to.
-//!
-//! TEMPORARY: until the simulator is in this workspace, this hands out the address in `FLEET_TEST_SERVER`, where
-//! some server must be running.
 
-use std::{env, net::SocketAddr};
+use std::net::SocketAddr;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use fleet_sim::soulseek::{Options, Server};
 
-/// A running server.
+/// A running server; it ends with this.
 pub(crate) struct Sim {
     pub(crate) address: SocketAddr,
+    pub(crate) server: Server,
 }
 
+/// A server that offers parents often and treats everyone alike.
 pub(crate) async fn start() -> Result<Sim> {
-    let address = env::var("FLEET_TEST_SERVER")
-        .context("set FLEET_TEST_SERVER to the address of a Soulseek server")?;
-    let mut addresses = tokio::net::lookup_host(&address).await?;
-    let address = addresses
-        .next()
-        .with_context(|| format!("{address} is no address"))?;
-    Ok(Sim { address })
+    start_with(Options::default()).await
+}
+
+/// A server with rules of its own about who is a root, who is fast and who is offered to whom.
+pub(crate) async fn start_with(options: Options) -> Result<Sim> {
+    let options = Options { offer_every: Duration::from_secs(1), ..options };
+    let server = Server::start(options).await?;
+    Ok(Sim { address: server.address(), server })
 }
