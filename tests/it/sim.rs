@@ -19,7 +19,13 @@ pub(crate) async fn start() -> Result<Sim> {
 
 /// A server with rules of its own about who is a root, who is fast and who is offered to whom.
 pub(crate) async fn start_with(options: Options) -> Result<Sim> {
-    let options = Options { offer_every: Duration::from_secs(1), ..options };
+    let options = Options {
+        offer_every: Duration::from_secs(1),
+        ..options
+    };
     let server = Server::start(options).await?;
-    Ok(Sim { address: server.address(), server })
+    Ok(Sim {
+        address: server.address(),
+        server,
+    })
 }

@@ -1,0 +1,16 @@
+//! The collector of one region: a Soulseek session on one side, the local spool on the other.
+//!
+//! Between them each search loses its searcher's name (a [pseudonym](fleet_store::Pseudonymizer) takes
+//! its place), duplicates are counted and dropped, and the moment of reading becomes a time of day.
+//! Nothing waits in memory without a bound: a spool that does not take records makes the session stop
+//! reading from the network.
+
+mod clock;
+mod collector;
+mod duplicates;
+mod metrics;
+mod state;
+
+pub use self::collector::{Collector, End};
+pub use self::metrics::Metrics;
+pub use self::state::{Phase, State};
