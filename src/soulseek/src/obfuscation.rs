@@ -30,7 +30,7 @@ pub fn encode(key: u32, plain: &[u8]) -> Bytes {
 }
 
 /// Takes one whole obfuscated frame off the front of the buffer, if it is there.
-pub(crate) fn split(buffer: &mut BytesMut, limit: usize) -> Result<Option<Frame>, FrameTooLong> {
+pub fn split(buffer: &mut BytesMut, limit: usize) -> Result<Option<Frame>, FrameTooLong> {
     let Some(head) = buffer.first_chunk::<{ KEY_BYTES + LENGTH_BYTES }>() else {
         return Ok(None);
     };

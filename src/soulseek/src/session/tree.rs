@@ -286,8 +286,11 @@ impl Tree {
             if self.looking {
                 self.looking = false;
                 self.drop_candidates();
-                self.actions
-                    .push(Action::Server(ServerRequest::HaveNoParent(false)));
+                let level = self.level();
+                self.actions.extend([
+                    Action::Server(ServerRequest::HaveNoParent(false)),
+                    Action::ParentFound { level },
+                ]);
             }
             return Verdict::Take { forward: true };
         }

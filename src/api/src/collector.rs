@@ -1,0 +1,185 @@
+//! The types. Doc comments of fields become the descriptions in the CRD.
+#![expect(
+    unreachable_pub,
+    reason = "the derive repeats the structs where nothing can reach them"
+)]
+
+use kube::{CustomResource, CustomResourceExt, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::rules;
+
+/// One study: a fleet of collectors in several regions, and what becomes of what they record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, CustomResource, KubeSchema)]
+#[kube(
+    group = "researchfleet.io",
+    version = "v1alpha1",
+    kind = "ResearchCollector",
+    namespaced,
+    shortname = "rcol",
+    category = "fleet",
+    derive = "PartialEq",
+    doc = "One study: a fleet of collectors in several regions, and what becomes of what they record.",
+    printcolumn = r#"{"name": "Network", "type": "string", "jsonPath": ".spec.network"}"#,
+    printcolumn = r#"{"name": "Regions", "type": "string", "jsonPath": ".spec.regions[*].name"}"#,
+    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ResearchCollectorSpec {
+    /// The network that is studied. Cannot be changed.
+    #[x_kube(validation = kube::core::Rule::new(rules::NETWORK_FIXED.rule).message(rules::NETWORK_FIXED.message))]
+    pub network: Network,
+    /// Settings of the Soulseek network.
+    #[serde(default)]
+    pub soulseek: Soulseek,
+    /// Where collectors run. Each has an account of its own.
+    #[schemars(length(min = 1, max = 64))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub regions: Vec<Region>,
+    /// How the names of users are protected.
+    #[serde(default)]
+    pub privacy: Privacy,
+}
+
+/// A peer-to-peer network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Network {
+    /// Soulseek: every distributed search is recorded.
+    Soulseek,
+}
+
+/// Settings of the Soulseek network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Soulseek {
+    /// The server, `host:port`.
+    #[serde(default = "default_server")]
+    #[x_kube(validation = kube::core::Rule::new(rules::SERVER.rule).message(rules::SERVER.message))]
+    #[schemars(length(max = 255))]
+    pub server: String,
+    /// The major version that is told to the server. Older clients are refused; newer ones get no
+    /// distributed searches.
+    #[serde(default = "default_client_version")]
+    #[schemars(range(min = 157, max = 178))]
+    pub client_version: i32,
+    /// What becomes of a search that a region sees twice within two minutes.
+    #[serde(default)]
+    pub duplicates: Duplicates,
+}
+
+fn default_server() -> String {
+    "server.slsknet.org:2416".to_owned()
+}
+
+fn default_client_version() -> i32 {
+    177
+}
+
+impl Default for Soulseek {
+    fn default() -> Self {
+        Self {
+            server: default_server(),
+            client_version: default_client_version(),
+            duplicates: Duplicates::default(),
+        }
+    }
+}
+
+/// What becomes of a search that is seen twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Duplicates {
+    /// It is counted and recorded once.
+    #[default]
+    Drop,
+    /// It is recorded each time.
+    Keep,
+}
+
+/// A region: one collector with one account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Region {
+    /// The name, which is the `client_id` of all its records.
+    #[x_kube(validation = kube::core::Rule::new(rules::REGION_NAME.rule).message(rules::REGION_NAME.message))]
+    #[schemars(length(min = 1, max = 40))]
+    pub name: String,
+    /// The Secret with the account's `username` and `password`.
+    pub credentials_secret_ref: SecretRef,
+    /// Where the collector listens for other users.
+    #[serde(default)]
+    pub listen: Listen,
+}
+
+/// A Secret in the same namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SecretRef {
+    /// Its name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}
+
+/// Where a collector listens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = kube::core::Rule::new(rules::PORTS_DIFFER.rule).message(rules::PORTS_DIFFER.message))]
+pub struct Listen {
+    /// The port for plain connections.
+    #[serde(default = "default_port")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: i32,
+    /// The port for obfuscated connections; 0 offers none.
+    #[serde(default = "default_obfuscated_port")]
+    #[schemars(range(min = 0, max = 65535))]
+    pub obfuscated_port: i32,
+}
+
+fn default_port() -> i32 {
+    60000
+}
+
+fn default_obfuscated_port() -> i32 {
+    60001
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self {
+            port: default_port(),
+            obfuscated_port: default_obfuscated_port(),
+        }
+    }
+}
+
+/// How the names of users are protected. Clear names are never written.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Privacy {
+    /// How a pseudonym is made from a name.
+    #[serde(default)]
+    pub username: UsernameScheme,
+    /// The Secret with the `key` that pseudonyms are made with. Without it a key is made at the first
+    /// start and kept beside the data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_secret_ref: Option<SecretRef>,
+}
+
+/// How a pseudonym is made from a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum UsernameScheme {
+    /// AES-SIV: the same name gives the same pseudonym, and the key turns it back.
+    #[default]
+    Siv,
+    /// Fernet: each record has another pseudonym, and the key turns it back.
+    Fernet,
+    /// HMAC-SHA-256: the same name gives the same pseudonym, and nothing turns it back.
+    Hmac,
+}
+
+/// The CRD as YAML.
+pub fn crd() -> Result<String, serde_yaml::Error> {
+    serde_yaml::to_string(&ResearchCollector::crd())
+}

@@ -1,0 +1,15 @@
+//! The `ResearchCollector` resource: what a researcher writes, what it may say, and how its YAML is
+//! read. No I/O.
+#![warn(missing_docs)]
+
+mod collector;
+mod manifest;
+pub mod names;
+mod rules;
+
+pub use self::collector::{
+    Duplicates, Listen, Network, Privacy, Region, ResearchCollector, ResearchCollectorSpec,
+    SecretRef, Soulseek, UsernameScheme, crd,
+};
+pub use self::manifest::{Credentials, Manifest, ManifestError, SecretError};
+pub use self::rules::{Violation, validate};

@@ -1,0 +1,130 @@
+//! What a spec must keep to beyond its types. Each rule stands here once, as the CEL expression that
+//! the API server evaluates and as Rust for use without one, with one message for both.
+
+use std::collections::HashSet;
+
+use crate::collector::{Listen, Region, ResearchCollector};
+
+/// A rule of the CRD.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CelRule {
+    pub(crate) rule: &'static str,
+    pub(crate) message: &'static str,
+}
+
+pub(crate) const NETWORK_FIXED: CelRule = CelRule {
+    rule: "self == oldSelf",
+    message: "network cannot be changed: make another ResearchCollector for another network",
+};
+
+pub(crate) const SERVER: CelRule = CelRule {
+    rule: r"self.matches('^[^\\s:/]+:[0-9]{1,5}$')",
+    message: "write host:port, for example server.slsknet.org:2416",
+};
+
+pub(crate) const REGION_NAME: CelRule = CelRule {
+    rule: r"self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
+    message: "a region's name has lower-case letters, digits and dashes, and begins and ends with a \
+              letter or digit, for example us-west",
+};
+
+pub(crate) const PORTS_DIFFER: CelRule = CelRule {
+    rule: "self.port != self.obfuscatedPort",
+    message: "port and obfuscatedPort must differ: leave obfuscatedPort away, or write 0 to offer none",
+};
+
+/// Something in a spec that is not allowed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {message}")]
+pub struct Violation {
+    /// Where, from `spec` on.
+    pub path: String,
+    /// What is wrong, and what to write instead.
+    pub message: String,
+}
+
+/// Everything in the spec that the API server would refuse.
+pub fn validate(collector: &ResearchCollector) -> Vec<Violation> {
+    let spec = &collector.spec;
+    let mut violations = Vec::new();
+    let mut check = |holds: bool, path: String, message: &str| {
+        if !holds {
+            violations.push(Violation {
+                path,
+                message: message.to_owned(),
+            });
+        }
+    };
+    let soulseek = &spec.soulseek;
+    check(
+        is_server(&soulseek.server),
+        "spec.soulseek.server".to_owned(),
+        SERVER.message,
+    );
+    check(
+        (157..=178).contains(&soulseek.client_version),
+        "spec.soulseek.clientVersion".to_owned(),
+        "write a number from 157 to 178, best 177: older versions are refused, newer ones get no searches",
+    );
+    check(
+        (1..=64).contains(&spec.regions.len()),
+        "spec.regions".to_owned(),
+        "write 1 to 64 regions",
+    );
+    let mut names = HashSet::new();
+    for (index, region) in spec.regions.iter().enumerate() {
+        let at = |field: &str| format!("spec.regions[{index}].{field}");
+        let Region {
+            name,
+            credentials_secret_ref,
+            listen,
+        } = region;
+        check(is_region_name(name), at("name"), REGION_NAME.message);
+        check(
+            names.insert(name),
+            at("name"),
+            "two regions have this name: each needs its own, for it marks the records",
+        );
+        check(
+            !credentials_secret_ref.name.is_empty(),
+            at("credentialsSecretRef.name"),
+            "write the name of the Secret with `username` and `password`",
+        );
+        let Listen {
+            port,
+            obfuscated_port,
+        } = listen;
+        check(
+            (1..=65535).contains(port),
+            at("listen.port"),
+            "write a port from 1 to 65535",
+        );
+        check(
+            (0..=65535).contains(obfuscated_port),
+            at("listen.obfuscatedPort"),
+            "write a port from 1 to 65535, or 0 to offer none",
+        );
+        check(port != obfuscated_port, at("listen"), PORTS_DIFFER.message);
+    }
+    violations
+}
+
+/// As [`SERVER`] has it, and the port is one.
+fn is_server(server: &str) -> bool {
+    server.rsplit_once(':').is_some_and(|(host, port)| {
+        let plain = |c: char| !c.is_whitespace() && c != ':' && c != '/';
+        !host.is_empty()
+            && host.chars().all(plain)
+            && port.chars().all(|c| c.is_ascii_digit())
+            && port.parse::<u16>().is_ok_and(|port| port != 0)
+    })
+}
+
+/// As [`REGION_NAME`] has it, and not too long.
+fn is_region_name(name: &str) -> bool {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=40).contains(&name.len())
+        && name.chars().all(inner)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+}

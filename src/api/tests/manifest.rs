@@ -1,0 +1,224 @@
+//! What people write, right and wrong.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use fleet_api::{Duplicates, Manifest, SecretError, UsernameScheme};
+use secrecy::ExposeSecret;
+
+const EXAMPLE: &str = include_str!("../../../docs/examples/soulseek.yaml");
+
+const MINIMAL: &str = "
+apiVersion: researchfleet.io/v1alpha1
+kind: ResearchCollector
+metadata: {name: tiny}
+spec:
+  network: soulseek
+  regions:
+  - name: here
+    credentialsSecretRef: {name: account}
+";
+
+fn with_spec(spec: &str) -> String {
+    format!(
+        "apiVersion: researchfleet.io/v1alpha1\nkind: ResearchCollector\nmetadata: {{name: t}}\nspec: {spec}\n"
+    )
+}
+
+fn region(fields: &str) -> String {
+    with_spec(&format!(
+        "{{network: soulseek, regions: [{{name: here, credentialsSecretRef: {{name: a}}, {fields}}}]}}"
+    ))
+}
+
+fn error(text: &str) -> String {
+    let error = Manifest::parse(text, "study.yaml").unwrap_err();
+    assert!(!error.hint().is_empty());
+    error.to_string()
+}
+
+#[test]
+fn the_example_is_complete() {
+    let manifest = Manifest::parse(EXAMPLE, "soulseek.yaml").unwrap();
+    assert_eq!(manifest.name(), "searches");
+    assert!(manifest.ignored.is_empty());
+    let accounts = manifest.accounts().unwrap();
+    let names: Vec<_> = accounts
+        .iter()
+        .map(|(region, account)| (region.name.as_str(), account.username.as_str()))
+        .collect();
+    assert_eq!(
+        names,
+        [("germany", "change-me-1"), ("us-west", "change-me-2")]
+    );
+    assert!(
+        manifest
+            .privacy_key()
+            .unwrap()
+            .unwrap()
+            .expose_secret()
+            .starts_with("change-me")
+    );
+}
+
+#[test]
+fn defaults_are_filled_in() {
+    let spec = Manifest::parse(MINIMAL, "f").unwrap().collector.spec;
+    assert_eq!(spec.soulseek.server, "server.slsknet.org:2416");
+    assert_eq!(spec.soulseek.client_version, 177);
+    assert_eq!(spec.soulseek.duplicates, Duplicates::Drop);
+    assert_eq!(
+        (
+            spec.regions[0].listen.port,
+            spec.regions[0].listen.obfuscated_port
+        ),
+        (60000, 60001)
+    );
+    assert_eq!(spec.privacy.username, UsernameScheme::Siv);
+}
+
+#[test]
+fn secrets_are_read_as_kubernetes_reads_them() {
+    let secret = "---
+apiVersion: v1
+kind: Secret
+metadata: {name: account}
+data: {username: YW5uYQ==, password: b2xk}
+stringData: {password: new}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: other}
+---
+";
+    let manifest = Manifest::parse(&format!("{MINIMAL}{secret}"), "f").unwrap();
+    let accounts = manifest.accounts().unwrap();
+    assert_eq!(accounts[0].1.username, "anna");
+    assert_eq!(accounts[0].1.password.expose_secret(), "new");
+    assert_eq!(manifest.ignored, ["ConfigMap/other"]);
+    assert!(!format!("{manifest:?}").contains("new\""));
+}
+
+#[test]
+fn wrong_specs_are_told_what_is_wrong_and_where() {
+    let cases = [
+        (
+            with_spec("{network: gnutella, regions: []}"),
+            "unknown variant `gnutella`",
+        ),
+        (
+            with_spec("{network: soulseek, regions: []}"),
+            "spec.regions: write 1 to 64 regions",
+        ),
+        (
+            with_spec("{network: soulseek, soulseek: {server: example.org}, regions: []}"),
+            "spec.soulseek.server: write host:port",
+        ),
+        (
+            with_spec("{network: soulseek, soulseek: {clientVersion: 200}, regions: []}"),
+            "spec.soulseek.clientVersion: write a number from 157 to 178",
+        ),
+        (
+            region("lisen: {port: 1}"),
+            "no field `spec.regions.0.lisen`, did you mean `listen`?",
+        ),
+        (
+            region("listen: {port: 0}"),
+            "spec.regions[0].listen.port: write a port from 1 to 65535",
+        ),
+        (
+            region("listen: {port: 5, obfuscatedPort: 5}"),
+            "port and obfuscatedPort must differ",
+        ),
+        (
+            region("listen: {port: high}"),
+            "invalid type: string \"high\"",
+        ),
+        (region("name: twice"), "duplicate field `name`"),
+        (
+            with_spec(
+                "{network: soulseek, regions: [{name: a, credentialsSecretRef: {name: x}}, \
+                 {name: a, credentialsSecretRef: {name: y}}]}",
+            ),
+            "spec.regions[1].name: two regions have this name",
+        ),
+        (
+            with_spec(
+                "{network: soulseek, regions: [{name: US West, credentialsSecretRef: {name: x}}]}",
+            ),
+            "spec.regions[0].name: a region's name has lower-case letters",
+        ),
+        (
+            format!("{MINIMAL}---{MINIMAL}"),
+            "2 documents of kind ResearchCollector",
+        ),
+        (String::new(), "0 documents of kind ResearchCollector"),
+        (
+            MINIMAL.replace("v1alpha1", "v2"),
+            "apiVersion is researchfleet.io/v2",
+        ),
+        ("spec: [unclosed".to_owned(), "line 1"),
+    ];
+    for (text, wanted) in cases {
+        let found = error(&text);
+        assert!(found.starts_with("study.yaml: "), "{found}");
+        assert!(found.contains(wanted), "wanted: {wanted}\nfound: {found}");
+    }
+}
+
+#[test]
+fn an_unreadable_secret_is_not_quoted() {
+    for value in [
+        "stringData: {password: [12345678]}",
+        "data: {password: '%%12345678'}",
+    ] {
+        let secret = format!(
+            "{MINIMAL}---\napiVersion: v1\nkind: Secret\nmetadata: {{name: account}}\n{value}\n"
+        );
+        let found = error(&secret);
+        assert!(found.contains("a Secret cannot be read at line"), "{found}");
+        assert!(!found.contains("12345678"), "{found}");
+    }
+}
+
+#[test]
+fn missing_and_incomplete_secrets_are_named() {
+    let mut manifest = Manifest::parse(MINIMAL, "f").unwrap();
+    let missing = manifest.accounts().unwrap_err();
+    assert_eq!(
+        missing.to_string(),
+        "spec.regions[0].credentialsSecretRef names the Secret `account`, which is not there"
+    );
+    manifest.add_secret("account", [("username".to_owned(), "anna".into())].into());
+    let lacking = manifest.accounts().unwrap_err();
+    assert_eq!(
+        lacking,
+        SecretError::Key {
+            name: "account".into(),
+            key: "password"
+        }
+    );
+    assert!(lacking.hint().contains("stringData"));
+    for name in [" anna", "", "an\u{e4}", "a name that is longer than thirty"] {
+        let secret = [
+            ("username".to_owned(), name.into()),
+            ("password".to_owned(), "x".into()),
+        ];
+        manifest.add_secret("account", secret.into());
+        assert_eq!(
+            manifest.accounts().unwrap_err(),
+            SecretError::Username {
+                name: "account".into()
+            }
+        );
+    }
+}
+
+#[test]
+fn two_regions_cannot_share_an_account() {
+    let text = EXAMPLE.replace("change-me-2", "change-me-1");
+    let error = Manifest::parse(&text, "f").unwrap().accounts().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the regions `germany` and `us-west` use the same account"
+    );
+}
