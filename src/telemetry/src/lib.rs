@@ -1,0 +1,10 @@
+//! What every program of the fleet has: structured logs, Prometheus metrics, `/healthz` and `/readyz`,
+//! and an orderly end.
+
+pub mod admin;
+pub mod logging;
+mod process;
+pub mod readiness;
+pub mod shutdown;
+
+pub use self::process::register as register_process_metrics;
