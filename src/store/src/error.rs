@@ -58,8 +58,8 @@ pub enum StoreError {
         /// The database.
         path: PathBuf,
     },
-    /// The file or its directory must not be written.
-    #[error("{} cannot be written: read-only or not ours", path.display())]
+    /// The file or its directory must not be used; also reading needs the directory, for the index of the log.
+    #[error("no permission to use {}: read-only, or it belongs to somebody else", path.display())]
     ReadOnly {
         /// The database or its directory.
         path: PathBuf,

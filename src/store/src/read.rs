@@ -1,6 +1,7 @@
 //! Reading the store, also while a collector writes to it.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use futures_util::stream::{BoxStream, StreamExt as _};
@@ -23,8 +24,18 @@ impl Reader {
     /// Looks whether there is a store in `dir` that this program can read.
     pub async fn open(dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join(DATABASE_FILE);
-        if !path.is_file() {
-            return Err(StoreError::Missing { path });
+        match std::fs::metadata(&path) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(StoreError::Missing { path });
+            }
+            Err(source) => {
+                return Err(StoreError::Io {
+                    doing: "open",
+                    path,
+                    source,
+                });
+            }
         }
         // A name that begins with "file:" would be taken for a URI.
         let path = std::path::absolute(&path).map_err(|source| StoreError::Io {

@@ -28,6 +28,14 @@ pub(crate) struct Client {
     durable: Arc<AtomicU64>,
 }
 
+/// What the file holds after a failure.
+enum Resumed {
+    /// Nothing of the batch.
+    Before(SqliteConnection),
+    /// All of the batch, durable.
+    After(SqliteConnection),
+}
+
 #[derive(Debug)]
 pub(crate) struct Writer {
     pub(crate) database: Database,
@@ -143,9 +151,8 @@ impl Writer {
             self.report_stall(&error, &batch, !failed);
             failed = true;
             if !self.wait_for_retry(&mut give_up).await {
-                let waiting = self.waiting(&batch);
                 return Err(StoreError::Undrained {
-                    waiting,
+                    waiting: self.abandon(&batch),
                     reason: error.in_full(),
                 });
             }
@@ -164,40 +171,46 @@ impl Writer {
     }
 
     async fn try_commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        let path = self.database.path().to_owned();
-        let failed = |source| StoreError::of_database(&path, source);
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => {
-                let mut connection = self.database.reopen().await?;
-                let found = self.state.read(&mut connection).await.map_err(failed)?;
-                if found == batch.after {
-                    // The commit that failed is in the log after all. Its sync may be what failed, and a second sync
-                    // of the same pages can succeed without writing them: copying them into the file makes it true.
-                    self.database.checkpoint(&mut connection).await?;
+            None => match self.resume(batch).await? {
+                Resumed::Before(connection) => connection,
+                Resumed::After(connection) => {
                     self.connection = Some(connection);
                     return Ok(());
                 }
-                if found != self.state {
-                    return Err(StoreError::Changed { path });
-                }
-                connection
-            }
+            },
         };
         let written = batch.write(&mut connection).await;
         #[cfg(test)]
         let written = written.and_then(|()| self.database.faults.lose_answer());
-        match written {
-            Ok(()) => {
-                self.connection = Some(connection);
-                Ok(())
-            }
-            Err(error) => {
-                // A connection that failed is in doubt, and so is whether it committed: begin from the file again.
-                let _ = connection.close().await;
-                Err(failed(error))
-            }
+        if let Err(source) = written {
+            // A connection that failed is in doubt, and so is whether it committed: begin from the file again.
+            let _ = connection.close().await;
+            return Err(StoreError::of_database(self.database.path(), source));
         }
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    /// Opens the file after a failure and looks whether the batch is in it.
+    async fn resume(&self, batch: &Batch) -> Result<Resumed, StoreError> {
+        let mut connection = self.database.reopen().await?;
+        let found = self.state.read(&mut connection).await;
+        let found =
+            found.map_err(|source| StoreError::of_database(self.database.path(), source))?;
+        if found == self.state && found != batch.after {
+            return Ok(Resumed::Before(connection));
+        }
+        if found != batch.after {
+            return Err(StoreError::Changed {
+                path: self.database.path().to_owned(),
+            });
+        }
+        // The commit that failed is in the log after all. Its sync may be what failed, and a second sync of the same
+        // pages can succeed without writing them: copying them into the file makes the commit durable.
+        self.database.checkpoint(&mut connection).await?;
+        Ok(Resumed::After(connection))
     }
 
     fn report_stall(&self, error: &StoreError, batch: &Batch, first: bool) {
@@ -260,6 +273,16 @@ impl Writer {
 
     fn waiting(&self, batch: &Batch) -> u64 {
         batch.entries + self.inbox.len() as u64
+    }
+
+    /// Counts what will not be written.
+    fn abandon(&mut self, batch: &Batch) -> u64 {
+        self.stop_accepting();
+        let mut lost = batch.entries;
+        while let Ok(entry) = self.inbox.try_recv() {
+            lost += u64::from(!matches!(entry, Entry::Flush { .. }));
+        }
+        lost
     }
 
     async fn finish(self) -> Result<(), StoreError> {
