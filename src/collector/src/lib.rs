@@ -8,9 +8,14 @@
 mod clock;
 mod collector;
 mod duplicates;
+mod fleet;
+pub mod key;
 mod metrics;
+mod spec_file;
 mod state;
 
 pub use self::collector::{Collector, End};
+pub use self::fleet::{Fleet, RunningRegion, StartError, scheme};
 pub use self::metrics::Metrics;
+pub use self::spec_file::{SpecFileError, read_spec};
 pub use self::state::{Phase, State};

@@ -1,11 +1,16 @@
 //! Prometheus metrics of the collectors of one process. Every one carries the label `client_id`.
 
 use fleet_soulseek::session::{Source, Status};
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
-use prometheus_client::metrics::counter::Counter;
+use fleet_store::SpoolStatus;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric, LabelValueEncoder,
+};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
+use tokio::sync::watch;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Client {
@@ -175,5 +180,45 @@ impl ClientMetrics {
             .set(status.children.try_into().unwrap_or(i64::MAX));
         self.rejected_frames
             .set(status.rejected_frames.try_into().unwrap_or(i64::MAX));
+    }
+}
+
+/// The spool's figures, read when somebody asks for them.
+#[derive(Debug)]
+pub(crate) struct SpoolMetrics(pub(crate) watch::Receiver<SpoolStatus>);
+
+impl Collector for SpoolMetrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let status = self.0.borrow().clone();
+        let gauges = [
+            (
+                "fleet_spool_pending",
+                "Records that are not on the disk yet",
+                status.pending,
+            ),
+            (
+                "fleet_spool_stalled",
+                "1 while nothing can be written",
+                status.stalled.is_some().into(),
+            ),
+            (
+                "fleet_spool_last_commit_ms",
+                "How long the last commit took",
+                status.last_commit_ms,
+            ),
+        ];
+        for (name, help, value) in gauges {
+            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+        }
+        let committed = ConstCounter::new(status.committed);
+        let help = "Records that are on the disk";
+        let descriptor = encoder.encode_descriptor(
+            "fleet_spool_committed",
+            help,
+            None,
+            committed.metric_type(),
+        )?;
+        committed.encode(descriptor)
     }
 }

@@ -1,0 +1,236 @@
+//! All collectors of a spec that run in this process, and the one spool that they share.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use fleet_api::{Duplicates, Manifest, Region, SecretError, UsernameScheme};
+use fleet_soulseek::session::{self, ListenError, Timing};
+use fleet_store::{KeyError, Pseudonymizer, Scheme, Spool, SpoolOptions, SpoolStatus, StoreError};
+use fleet_telemetry::readiness::Readiness;
+use prometheus_client::registry::Registry;
+use secrecy::SecretString;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::key;
+use crate::metrics::SpoolMetrics;
+use crate::{Collector, End, Metrics, State};
+
+/// What users who ask us who we are hear.
+const DESCRIPTION: &str = "This is a measurement node of a research project. It records search requests under \
+                           pseudonyms, never names. It shares no files and downloads none.";
+/// As many as the official rules would ever give a fast node.
+const MAX_CHILDREN: usize = 10;
+
+/// A region that has recorded nothing for this long is not ready.
+const QUIET: Duration = Duration::from_mins(5);
+
+/// The collectors could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A Secret is not as it should be.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The key for pseudonyms cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The key file cannot be read or made.
+    #[error("cannot read or make the key file {}", path.display())]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The spool cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A port cannot be opened.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The spec has no such region.
+    #[error("the spec has no region `{0}`")]
+    NoRegion(String),
+}
+
+impl StartError {
+    /// What a person does about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Secret(error) => Some(error.hint()),
+            Self::Key(error) => error.hint(),
+            Self::KeyFile { .. } => {
+                Some("make the data directory writable, or name another".to_owned())
+            }
+            Self::Store(error) => error.hint(),
+            Self::Listen(_) => Some("choose other ports under `listen` of the region".to_owned()),
+            Self::NoRegion(_) => Some("see `spec.regions[].name`".to_owned()),
+        }
+    }
+}
+
+/// A region that runs here.
+#[derive(Debug)]
+pub struct RunningRegion {
+    /// Its name.
+    pub client_id: String,
+    /// What it is doing.
+    pub state: watch::Receiver<State>,
+}
+
+/// The collectors of this process, running.
+#[derive(Debug)]
+pub struct Fleet {
+    regions: Vec<RunningRegion>,
+    spool: Spool,
+    tasks: JoinSet<(String, End)>,
+}
+
+impl Fleet {
+    /// Starts the spec's regions, or the one that is named.
+    pub async fn start(
+        manifest: &Manifest,
+        only: Option<&str>,
+        data_dir: &Path,
+        metrics: &Metrics,
+        cancelled: &CancellationToken,
+    ) -> Result<Self, StartError> {
+        let mut accounts = manifest.accounts()?;
+        if let Some(only) = only {
+            accounts.retain(|(region, _)| region.name == only);
+            if accounts.is_empty() {
+                return Err(StartError::NoRegion(only.to_owned()));
+            }
+        }
+        let key = privacy_key(manifest, data_dir)?;
+        let spec = &manifest.collector.spec;
+        let scheme = scheme(spec.privacy.username);
+        // Fails before anything is written where the key cannot be used.
+        Pseudonymizer::new(scheme, &key)?;
+        let spool = Spool::open(data_dir, SpoolOptions::default()).await?;
+
+        let mut regions = Vec::new();
+        let mut tasks = JoinSet::new();
+        for (region, account) in accounts {
+            let Region {
+                name,
+                listen,
+                credentials_secret_ref: _,
+            } = region;
+            let config = session::Config {
+                server: spec.soulseek.server.clone(),
+                username: account.username,
+                password: account.password,
+                client_version: u32::try_from(spec.soulseek.client_version).unwrap_or_default(),
+                listen_port: port(listen.port).unwrap_or_default(),
+                obfuscated_port: port(listen.obfuscated_port),
+                description: DESCRIPTION.to_owned(),
+                max_children: MAX_CHILDREN,
+                timing: Timing::default(),
+            };
+            let collector = Collector::bind(
+                name,
+                config,
+                spool.client(name).await?,
+                Pseudonymizer::new(scheme, &key)?,
+                spec.soulseek.duplicates == Duplicates::Drop,
+                metrics,
+            )
+            .await?;
+            regions.push(RunningRegion {
+                client_id: name.clone(),
+                state: collector.state(),
+            });
+            let (name, cancelled) = (name.clone(), cancelled.clone());
+            tasks.spawn(async move { (name, collector.run(cancelled).await) });
+        }
+        Ok(Self {
+            regions,
+            spool,
+            tasks,
+        })
+    }
+
+    /// The regions, for those who watch them.
+    pub fn regions(&self) -> Vec<RunningRegion> {
+        let copy = |region: &RunningRegion| RunningRegion {
+            client_id: region.client_id.clone(),
+            state: region.state.clone(),
+        };
+        self.regions.iter().map(copy).collect()
+    }
+
+    /// How the spool is doing.
+    pub fn spool_status(&self) -> watch::Receiver<SpoolStatus> {
+        self.spool.status()
+    }
+
+    /// The spool's file.
+    pub fn spool_path(&self) -> PathBuf {
+        self.spool.path().to_owned()
+    }
+
+    /// Registers the spool's metrics.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        registry.register_collector(Box::new(SpoolMetrics(self.spool.status())));
+    }
+
+    /// Makes readiness depend on the spool and on every region.
+    pub fn register_readiness(&self, readiness: &Readiness) {
+        let spool = self.spool.status();
+        readiness.add("spool", move || spool.borrow().stalled.clone());
+        for region in self.regions() {
+            let RunningRegion { client_id, state } = region;
+            readiness.add(&client_id, move || {
+                state.borrow().not_ready(Instant::now(), QUIET)
+            });
+        }
+    }
+
+    /// Waits until every region has ended, and writes everything that is still in memory.
+    pub async fn finish(mut self) -> Result<Vec<(String, End)>, StoreError> {
+        let mut ends = Vec::new();
+        while let Some(end) = self.tasks.join_next().await {
+            match end {
+                Ok(end) => ends.push(end),
+                // A task of ours panicked. What it had accepted is in the spool.
+                Err(error) => warn!(%error, "a collector ended unexpectedly"),
+            }
+        }
+        self.spool.close().await?;
+        Ok(ends)
+    }
+}
+
+/// The key of the spec's Secret, or the one in the data directory.
+fn privacy_key(manifest: &Manifest, data_dir: &Path) -> Result<SecretString, StartError> {
+    if let Some(key) = manifest.privacy_key()? {
+        return Ok(key);
+    }
+    let path = data_dir.join(key::KEY_FILE);
+    let (key, made) = key::read_or_make(data_dir).map_err(|source| StartError::KeyFile {
+        path: path.clone(),
+        source,
+    })?;
+    if made {
+        warn!(path = %path.display(), "made a key for pseudonyms: keep it as long as the data");
+    }
+    Ok(key)
+}
+
+/// The scheme by its name in the spec.
+pub fn scheme(scheme: UsernameScheme) -> Scheme {
+    match scheme {
+        UsernameScheme::Siv => Scheme::Siv,
+        UsernameScheme::Fernet => Scheme::Fernet,
+        UsernameScheme::Hmac => Scheme::Hmac,
+    }
+}
+
+fn port(port: i32) -> Option<u16> {
+    u16::try_from(port).ok().filter(|&port| port != 0)
+}

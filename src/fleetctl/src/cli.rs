@@ -1,0 +1,161 @@
+//! The command line. Only types: what they do stands in `commands`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// The environment variable for `--data-dir`.
+const DATA_DIR_VARIABLE: &str = "FLEET_DATA_DIR";
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  something unexpected
+  2  the command line is wrong
+  3  the file or a Secret in it is wrong
+  4  the network refuses the account; a person has to act
+  5  the store cannot be read or written
+
+Logs go to standard error; FLEET_LOG sets their level (info, debug, fleet_soulseek=debug).";
+
+/// Measurement of peer-to-peer networks: record, export, query.
+#[derive(Debug, Parser)]
+#[command(name = "fleetctl", version, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Record on this machine what the spec describes, until Ctrl-C
+    Up(Up),
+    /// Write what was recorded
+    Export(Export),
+    /// Read what was recorded with SQL: the tables are `searches` and `events`
+    Query(Query),
+    /// Turn pseudonyms back into names with the key (not possible with hmac)
+    Reveal(Reveal),
+    /// Print the Kubernetes resource definition
+    Crd,
+    /// Print completions for a shell
+    Completion {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+/// Where the data are.
+#[derive(Debug, Args)]
+pub(crate) struct DataDir {
+    /// Directory of the local store
+    #[arg(long, value_name = "DIR", env = DATA_DIR_VARIABLE, default_value = "fleet-data")]
+    pub(crate) data_dir: PathBuf,
+}
+
+/// Where Secrets are that do not stand in the file.
+#[derive(Debug, Args)]
+pub(crate) struct SecretsDir {
+    /// Directory with Secrets as Kubernetes mounts them: DIR/<secret>/<key>
+    #[arg(long, value_name = "DIR")]
+    pub(crate) secrets_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// The spec: YAML as `kubectl apply -f` takes it, with its Secrets; `-` reads standard input
+    #[arg(
+        value_name = "FILE",
+        required_unless_present = "demo",
+        conflicts_with = "demo"
+    )]
+    pub(crate) file: Option<PathBuf>,
+    /// Record scripted users on a simulated server: no account and no network needed
+    #[arg(long)]
+    pub(crate) demo: bool,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+    #[command(flatten)]
+    pub(crate) secrets: SecretsDir,
+    /// Address for /metrics, /healthz and /readyz, for example 127.0.0.1:9090
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Stop after this many seconds
+    #[arg(long = "for", value_name = "SECONDS")]
+    pub(crate) seconds: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// The spec that the data were recorded with
+    #[arg(short = 'f', long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+    /// csv, jsonl or parquet
+    #[arg(long, default_value = "jsonl")]
+    pub(crate) format: fleet_store::Format,
+    /// Only records received at this time or later: 2026-11-21, or 2026-11-21T08:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) since: Option<jiff::Timestamp>,
+    /// Only records received before this time
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) until: Option<jiff::Timestamp>,
+    /// File to write instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Query {
+    /// One SELECT, for example "SELECT query, count(*) FROM searches GROUP BY 1"
+    pub(crate) sql: String,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+    /// How to print the rows
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reveal {
+    /// The spec with the key
+    #[arg(short = 'f', long, value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+    #[command(flatten)]
+    pub(crate) secrets: SecretsDir,
+    /// Pseudonyms; without any, one a line is read from standard input
+    pub(crate) pseudonyms: Vec<String>,
+    /// How to print the names
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+/// How rows are printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// Columns for people
+    #[default]
+    Table,
+    /// A JSON object a line
+    Json,
+    /// Comma-separated, with a header
+    Csv,
+}
+
+/// A moment, or the beginning of a day in UTC.
+fn parse_time(text: &str) -> Result<jiff::Timestamp, String> {
+    if let Ok(time) = text.parse() {
+        return Ok(time);
+    }
+    let day: jiff::civil::Date = text.parse().map_err(|_| {
+        "write a day like 2026-11-21, or a time like 2026-11-21T08:00:00Z".to_owned()
+    })?;
+    day.to_zoned(jiff::tz::TimeZone::UTC)
+        .map(|zoned| zoned.timestamp())
+        .map_err(|error| error.to_string())
+}

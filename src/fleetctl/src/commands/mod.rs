@@ -1,0 +1,8 @@
+//! One file a subcommand.
+
+pub(crate) mod completion;
+pub(crate) mod crd;
+pub(crate) mod export;
+pub(crate) mod query;
+pub(crate) mod reveal;
+pub(crate) mod up;

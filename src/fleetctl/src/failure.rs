@@ -1,0 +1,136 @@
+//! What went wrong, as people see it: `error:`, `hint:`, and an exit code.
+
+use std::process::ExitCode;
+
+use fleet_api::{ManifestError, SecretError};
+use fleet_collector::{SpecFileError, StartError};
+use fleet_store::{KeyError, StoreError};
+use owo_colors::OwoColorize;
+
+use crate::printer;
+
+const UNEXPECTED: u8 = 1;
+const BAD_FILE: u8 = 3;
+const REFUSED: u8 = 4;
+const STORE: u8 = 5;
+
+/// An error on its way to a person.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    error: anyhow::Error,
+    hint: Option<String>,
+    code: u8,
+}
+
+impl Failure {
+    /// The file, or something that it names, is wrong.
+    pub(crate) fn bad_file(error: impl Into<anyhow::Error>, hint: String) -> Self {
+        Self {
+            error: error.into(),
+            hint: Some(hint),
+            code: BAD_FILE,
+        }
+    }
+
+    /// The network does not want us.
+    pub(crate) fn refused(error: impl Into<anyhow::Error>, hint: &str) -> Self {
+        Self {
+            error: error.into(),
+            hint: Some(hint.to_owned()),
+            code: REFUSED,
+        }
+    }
+
+    /// Anything else, with what to do about it.
+    pub(crate) fn with_hint(error: impl Into<anyhow::Error>, hint: &str) -> Self {
+        Self {
+            error: error.into(),
+            hint: Some(hint.to_owned()),
+            code: UNEXPECTED,
+        }
+    }
+
+    pub(crate) fn print(&self) {
+        printer::note(&format!("{} {:#}", "error:".red().bold(), self.error));
+        if let Some(hint) = &self.hint {
+            printer::note(&format!("{} {hint}", "hint:".cyan().bold()));
+        }
+    }
+
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.code)
+    }
+}
+
+impl From<ManifestError> for Failure {
+    fn from(error: ManifestError) -> Self {
+        let hint = error.hint();
+        Self::bad_file(error, hint)
+    }
+}
+
+impl From<SpecFileError> for Failure {
+    fn from(error: SpecFileError) -> Self {
+        let hint = error.hint();
+        Self::bad_file(error, hint)
+    }
+}
+
+impl From<SecretError> for Failure {
+    fn from(error: SecretError) -> Self {
+        let hint = error.hint();
+        Self::bad_file(error, hint)
+    }
+}
+
+impl From<KeyError> for Failure {
+    fn from(error: KeyError) -> Self {
+        Self {
+            hint: error.hint(),
+            error: error.into(),
+            code: BAD_FILE,
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self {
+            hint: error.hint(),
+            error: error.into(),
+            code: STORE,
+        }
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        let code = match &error {
+            StartError::Secret(_) | StartError::Key(_) | StartError::NoRegion(_) => BAD_FILE,
+            StartError::Store(_) | StartError::KeyFile { .. } => STORE,
+            StartError::Listen(_) => UNEXPECTED,
+        };
+        Self {
+            hint: error.hint(),
+            error: error.into(),
+            code,
+        }
+    }
+}
+
+macro_rules! unexpected {
+    ($($error:ty),* $(,)?) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self { error: error.into(), hint: None, code: UNEXPECTED }
+            }
+        }
+    )*};
+}
+
+unexpected! {
+    std::io::Error,
+    anyhow::Error,
+    fleet_telemetry::logging::LoggingError,
+    fleet_telemetry::admin::AdminError,
+}

@@ -1,0 +1,52 @@
+//! `fleetctl`: what people type. Each subcommand is a file in `commands`.
+
+mod cli;
+mod commands;
+mod failure;
+mod printer;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::failure::Failure;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match tokio::runtime::Runtime::new() {
+        Ok(runtime) => match runtime.block_on(run(cli)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => {
+                failure.print();
+                failure.exit_code()
+            }
+        },
+        Err(error) => {
+            Failure::from(error).print();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<(), Failure> {
+    match cli.command {
+        Command::Up(arguments) => commands::up::run(arguments).await,
+        Command::Export(arguments) => commands::export::run(arguments).await,
+        Command::Query(arguments) => commands::query::run(arguments).await,
+        Command::Reveal(arguments) => commands::reveal::run(arguments),
+        Command::Crd => commands::crd::run(),
+        Command::Completion { shell } => commands::completion::run(shell),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        super::Cli::command().debug_assert();
+    }
+}

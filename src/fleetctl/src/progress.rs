@@ -1,0 +1,282 @@
+//! How `fleetctl up` shows what happens: a live line for each region on a terminal, plain lines
+//! elsewhere. Logs go through here, too, so that they do not tear the live lines.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use fleet_collector::{Fleet, Phase, RunningRegion, State};
+use fleet_store::SpoolStatus;
+use indicatif::{
+    HumanCount, HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle,
+};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::printer;
+
+/// How often live lines change.
+const LIVE: Duration = Duration::from_millis(250);
+/// How often plain lines are printed.
+const PLAIN: Duration = Duration::from_secs(5);
+/// The rate is taken over this time.
+const RATE_WINDOW: Duration = Duration::from_secs(5);
+
+/// Shows the progress of a fleet.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    lines: MultiProgress,
+    live: bool,
+}
+
+impl Progress {
+    pub(crate) fn new() -> Self {
+        let live = io::stderr().is_terminal();
+        let target = if live {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        Self {
+            lines: MultiProgress::with_draw_target(target),
+            live,
+        }
+    }
+
+    /// Live lines say what the ordinary logs would.
+    pub(crate) fn default_log_level(&self) -> &'static str {
+        if self.live { "warn" } else { "info" }
+    }
+
+    /// Where logs go: to standard error, above the live lines.
+    pub(crate) fn log_writer(&self) -> LogWriter {
+        LogWriter(self.lines.clone())
+    }
+
+    /// Shows the fleet until the answer is stopped.
+    pub(crate) fn watch(&self, fleet: &Fleet) -> Watching {
+        let stop = CancellationToken::new();
+        let spool = fleet.spool_status();
+        let regions = fleet.regions();
+        let stopped = stop.clone();
+        let task = if self.live {
+            let title = format!("recording to {}", fleet.spool_path().display());
+            let live = Live::new(&self.lines, &title, regions, spool);
+            tokio::spawn(live.run(stopped))
+        } else {
+            tokio::spawn(plain(regions, spool, stopped))
+        };
+        Watching { stop, task }
+    }
+}
+
+/// A display that runs.
+#[derive(Debug)]
+pub(crate) struct Watching {
+    stop: CancellationToken,
+    task: JoinHandle<u64>,
+}
+
+impl Watching {
+    /// Ends the display; gives the number of searches that were recorded.
+    pub(crate) async fn stop(self) -> u64 {
+        self.stop.cancel();
+        self.task.await.unwrap_or_default()
+    }
+}
+
+/// One region's line, with what is needed to tell its rate.
+#[derive(Debug)]
+struct Line {
+    region: RunningRegion,
+    samples: std::collections::VecDeque<(Instant, u64)>,
+}
+
+impl Line {
+    fn new(region: RunningRegion) -> Self {
+        Self {
+            region,
+            samples: std::collections::VecDeque::new(),
+        }
+    }
+
+    fn state(&self) -> State {
+        self.region.state.borrow().clone()
+    }
+
+    /// Searches a second over the last while.
+    fn rate(&mut self, now: Instant, recorded: u64) -> f64 {
+        self.samples.push_back((now, recorded));
+        while self.samples.len() > 2 && now - self.samples[1].0 >= RATE_WINDOW {
+            self.samples.pop_front();
+        }
+        let (since, before) = self.samples[0];
+        let seconds = (now - since).as_secs_f64();
+        let more = u32::try_from(recorded - before).unwrap_or(u32::MAX);
+        if seconds > 0.0 {
+            f64::from(more) / seconds
+        } else {
+            0.0
+        }
+    }
+}
+
+fn phase(phase: &Phase) -> String {
+    match phase {
+        Phase::Connecting => "connecting".to_owned(),
+        Phase::Searching => "looking for a parent".to_owned(),
+        Phase::Fed { level } => format!("parent found, level {level}"),
+        Phase::Root => "branch root".to_owned(),
+        Phase::Waiting { reason, until } => {
+            let left = until.saturating_duration_since(Instant::now()).as_secs();
+            format!("{reason}; next try in {left} s")
+        }
+        Phase::Refused(refusal) => format!("stopped: {refusal}"),
+    }
+}
+
+fn total(lines: &[Line]) -> u64 {
+    lines.iter().map(|line| line.state().recorded).sum()
+}
+
+/// The lines on a terminal.
+#[derive(Debug)]
+struct Live {
+    title: String,
+    started: Instant,
+    head: ProgressBar,
+    lines: Vec<(Line, ProgressBar)>,
+    spool: watch::Receiver<SpoolStatus>,
+}
+
+impl Live {
+    fn new(
+        screen: &MultiProgress,
+        title: &str,
+        regions: Vec<RunningRegion>,
+        spool: watch::Receiver<SpoolStatus>,
+    ) -> Self {
+        let width = regions
+            .iter()
+            .map(|region| region.client_id.len())
+            .max()
+            .unwrap_or(0);
+        let bar = |template: &str| {
+            let style = ProgressStyle::with_template(template)
+                .unwrap_or_else(|_| ProgressStyle::default_spinner());
+            screen.add(ProgressBar::new_spinner().with_style(style))
+        };
+        let head = bar("{spinner:.green} {msg}");
+        let lines = regions
+            .into_iter()
+            .map(|region| {
+                let line = bar(&format!("  {{prefix:{width}.bold}}  {{msg}}"));
+                line.set_prefix(region.client_id.clone());
+                (Line::new(region), line)
+            })
+            .collect();
+        Self {
+            title: title.to_owned(),
+            started: Instant::now(),
+            head,
+            lines,
+            spool,
+        }
+    }
+
+    async fn run(mut self, stop: CancellationToken) -> u64 {
+        let mut ticks = interval(LIVE);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            self.draw();
+        }
+        self.draw();
+        self.head.finish();
+        for (_, bar) in &self.lines {
+            bar.finish();
+        }
+        self.lines
+            .iter()
+            .map(|(line, _)| line.state().recorded)
+            .sum()
+    }
+
+    fn draw(&mut self) {
+        let now = Instant::now();
+        let status = self.spool.borrow().clone();
+        let waiting = match status.stalled {
+            Some(reason) => format!("not writing: {reason}"),
+            None => format!("{} waiting", HumanCount(status.pending)),
+        };
+        let up = HumanDuration(now - self.started);
+        self.head
+            .set_message(format!("{}  ·  up {up}  ·  spool: {waiting}", self.title));
+        self.head.tick();
+        for (line, bar) in &mut self.lines {
+            let state = line.state();
+            let rate = line.rate(now, state.recorded);
+            bar.set_message(format!(
+                "{rate:>7.1}/s  {:>11} searches  {:<24}{}",
+                HumanCount(state.recorded).to_string(),
+                phase(&state.phase),
+                if state.children > 0 {
+                    format!("  children {}", state.children)
+                } else {
+                    String::new()
+                },
+            ));
+        }
+    }
+}
+
+/// A line for each region every few seconds, on standard output.
+async fn plain(
+    regions: Vec<RunningRegion>,
+    spool: watch::Receiver<SpoolStatus>,
+    stop: CancellationToken,
+) -> u64 {
+    let mut lines: Vec<Line> = regions.into_iter().map(Line::new).collect();
+    let mut ticks = interval(PLAIN);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        let waiting = spool.borrow().pending;
+        for line in &mut lines {
+            let state = line.state();
+            let rate = line.rate(Instant::now(), state.recorded);
+            let text = format!(
+                "{}: {}, {rate:.1} searches/s, {} recorded, {} duplicates, {waiting} waiting for the spool",
+                line.region.client_id,
+                phase(&state.phase),
+                state.recorded,
+                state.duplicates,
+            );
+            // Nobody reads any more: recording goes on.
+            let _ = printer::line(&text);
+        }
+    }
+    total(&lines)
+}
+
+/// Writes a log line above the live lines.
+#[derive(Debug, Clone)]
+pub(crate) struct LogWriter(MultiProgress);
+
+impl Write for LogWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.suspend(|| io::stderr().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+impl<'writer> MakeWriter<'writer> for LogWriter {
+    type Writer = Self;
+
+    fn make_writer(&'writer self) -> Self {
+        self.clone()
+    }
+}
