@@ -1,4 +1,5 @@
 //! Tests that need real processes: Soulseek clients of other people and our own executables.
 
+mod collector;
 mod peers;
 mod sim;
