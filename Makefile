@@ -1,0 +1,17 @@
+# The few verbs that a person needs. Each is one command that works without make, too.
+
+.PHONY: demo test bench lint
+
+demo: ## record scripted users on a simulated network; Ctrl-C ends it
+	cargo run --bin fleetctl -- up --demo
+
+test: ## all tests, with real Soulseek clients (needs python3 with venv)
+	cargo test --workspace
+
+bench: ## the benchmarks, with the peer in the same run
+	cargo bench --workspace --bench spool
+	cargo bench --workspace --bench soulseek
+
+lint: ## formatting and clippy, as CI does it
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
