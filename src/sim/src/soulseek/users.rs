@@ -58,6 +58,8 @@ pub struct UserView {
     pub is_root: bool,
     /// Where the user listens.
     pub port: u32,
+    /// Where the user listens for obfuscated connections.
+    pub obfuscated_port: Option<u32>,
 }
 
 /// All users.
@@ -304,6 +306,7 @@ impl Users {
                 root: online.root.clone(),
                 is_root: online.root_duty,
                 port: online.port,
+                obfuscated_port: online.obfuscated_port,
             })
             .collect();
         users.sort_by(|a, b| a.username.cmp(&b.username));
