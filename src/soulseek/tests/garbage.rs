@@ -48,7 +48,7 @@ const PEER: &[u32] = &[4, 5, 8, 9, 15, 16, 36, 37, 40, 41, 43, 44, 46, 50, 51];
 const DISTRIBUTED: &[u32] = &[0, 3, 4, 5, 7, 93];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn server_messages(payload in coded(SERVER, true)) {

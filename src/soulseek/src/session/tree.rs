@@ -497,3 +497,7 @@ impl Tree {
 #[cfg(test)]
 #[path = "tree_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "tree_walks.rs"]
+mod walks;
