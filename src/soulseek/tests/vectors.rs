@@ -269,7 +269,11 @@ fn peer(message: &PeerMessage) -> Fields {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect::<Vec<_>>()
+        .concat()
 }
 
 /// The same field goes by several names in the two programs that the vectors come from.
