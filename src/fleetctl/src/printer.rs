@@ -39,7 +39,7 @@ pub(crate) async fn rows(
     let mut table = Vec::new();
     let mut csv = (output == Output::Csv).then(|| csv::Writer::from_writer(io::stdout()));
     if let Some(csv) = &mut csv {
-        csv.write_record(columns).map_err(anyhow::Error::from)?;
+        csv.write_record(columns).map_err(csv_error)?;
     }
     while let Some(row) = rows.next().await {
         let row = row?;
@@ -47,7 +47,7 @@ pub(crate) async fn rows(
             (Output::Json, _) => writeln!(out, "{}", json(columns, &row)),
             (Output::Csv, Some(csv)) => csv
                 .write_record(row.iter().map(ToString::to_string))
-                .map_err(io::Error::other),
+                .map_err(csv_error),
             _ => {
                 table.push(row.iter().map(visible).collect());
                 Ok(())
@@ -58,10 +58,21 @@ pub(crate) async fn rows(
             other => other?,
         }
     }
+    if let Some(mut csv) = csv {
+        return Ok(fine_if_closed(csv.flush())?);
+    }
     if output == Output::Table {
         fine_if_closed(write_table(&mut out, columns, &table))?;
     }
     Ok(())
+}
+
+/// What the system says, so that a closed pipe can be told from a full disk.
+pub(crate) fn csv_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
 }
 
 fn json(columns: &[String], row: &[Value]) -> Json {
