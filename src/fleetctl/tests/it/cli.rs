@@ -17,6 +17,8 @@ fn fleetctl(args: &[&str]) -> Command {
     for variable in ["FLEET_DATA_DIR", "FLEET_LOG", "NO_COLOR"] {
         command.env_remove(variable);
     }
+    // How wide help is.
+    command.env("COLUMNS", "100");
     command.args(args).timeout(PATIENCE);
     command
 }
@@ -112,9 +114,66 @@ fn bad_spec(code: i32, text: &str) -> String {
 
 #[test]
 fn help_names_every_subcommand_and_exit_code() {
-    assert_snapshot!(result(&["--help"]), @"");
-    assert_snapshot!(result(&["up", "--help"]), @"");
-    assert_snapshot!(result(&["export", "--help"]), @"");
+    assert_snapshot!(result(&["--help"]), @r##"
+Measurement of peer-to-peer networks: record, export, query
+
+Usage: fleetctl <COMMAND>
+
+Commands:
+  up          Record on this machine what the spec describes, until Ctrl-C
+  export      Write what was recorded
+  query       Read what was recorded with SQL: the tables are `searches` and `events`
+  reveal      Turn pseudonyms back into names with the key (not possible with hmac)
+  crd         Print the Kubernetes resource definition
+  completion  Print completions for a shell
+  help        Print this message or the help of the given subcommand(s)
+
+Options:
+  -h, --help     Print help
+  -V, --version  Print version
+
+Exit codes:
+  0  done
+  1  something unexpected
+  2  the command line is wrong
+  3  the file or a Secret in it is wrong
+  4  the network refuses the account; a person has to act
+  5  the store cannot be read or written
+
+Logs go to standard error; FLEET_LOG sets their level (info, debug, fleet_soulseek=debug).
+"##);
+    assert_snapshot!(result(&["up", "--help"]), @r##"
+Record on this machine what the spec describes, until Ctrl-C
+
+Usage: fleetctl up [OPTIONS] [FILE]
+
+Arguments:
+  [FILE]  The spec: YAML as `kubectl apply -f` takes it, with its Secrets; `-` reads standard input
+
+Options:
+      --demo               Record scripted users on a simulated server: no account and no network
+                           needed
+      --data-dir <DIR>     Directory of the local store [env: FLEET_DATA_DIR=] [default: fleet-data]
+      --secrets-dir <DIR>  Directory with Secrets as Kubernetes mounts them: DIR/<secret>/<key>
+      --listen <ADDRESS>   Address for /metrics, /healthz and /readyz, for example 127.0.0.1:9090
+      --for <SECONDS>      Stop after this many seconds
+  -h, --help               Print help
+"##);
+    assert_snapshot!(result(&["export", "--help"]), @r##"
+Write what was recorded
+
+Usage: fleetctl export [OPTIONS]
+
+Options:
+  -f, --file <FILE>      The spec that the data were recorded with
+      --data-dir <DIR>   Directory of the local store [env: FLEET_DATA_DIR=] [default: fleet-data]
+      --format <FORMAT>  csv, jsonl or parquet [default: jsonl]
+      --since <TIME>     Only records received at this time or later: 2026-11-21, or
+                         2026-11-21T08:00:00Z
+      --until <TIME>     Only records received before this time
+  -o, --output <FILE>    File to write instead of standard output
+  -h, --help             Print help
+"##);
     for subcommand in ["query", "reveal", "crd", "completion"] {
         let help = result(&[subcommand, "--help"]);
         assert!(
@@ -159,7 +218,10 @@ fn a_wrong_command_line_is_2() {
 
 #[test]
 fn a_file_that_cannot_be_read_is_3() {
-    assert_snapshot!(failure(3, &["up", "/does/not/exist.yaml"]), @"");
+    assert_snapshot!(failure(3, &["up", "/does/not/exist.yaml"]), @r##"
+error: cannot read /does/not/exist.yaml: No such file or directory (os error 2)
+hint: name a file like docs/examples/soulseek.yaml
+"##);
     let dir = tempfile::tempdir().unwrap();
     let said = failure(3, &["up", dir.path().to_str().unwrap()]);
     assert!(said.contains("Is a directory"), "{said}");
@@ -177,20 +239,60 @@ fn a_file_that_cannot_be_read_is_3() {
 #[test]
 fn a_spec_that_cannot_be_used_is_3() {
     let good = COLLECTOR.replace("SCHEME", "siv");
-    assert_snapshot!(bad_spec(3, "kind: [unfinished"), @"");
-    assert_snapshot!(bad_spec(3, ""), @"");
-    assert_snapshot!(bad_spec(3, &good.replace("  network", "  netwrok")), @"");
-    assert_snapshot!(bad_spec(3, &good.replace("credentialsSecretRef", "credentialSecretRef")), @"");
-    assert_snapshot!(bad_spec(3, &good.replace("  privacy", "  privcy")), @"");
-    assert_snapshot!(bad_spec(3, &good.replace("v1alpha1", "v2")), @"");
-    assert_snapshot!(bad_spec(3, &good.replace("127.0.0.1:1", "127.0.0.1").replace("north,", "North,")), @"");
-    assert_snapshot!(bad_spec(3, &good.replace("siv", "rot13")), @"");
-    assert_snapshot!(bad_spec(3, &good.replace("metadata: { name: north }", "metadata: { name: nroth }")), @"");
-    assert_snapshot!(bad_spec(3, &good.replace(", password: pass-north", "")), @"");
+    assert_snapshot!(bad_spec(3, "kind: [unfinished"), @r##"
+error: FILE: kind: invalid type: sequence, expected a string at line 1 column 7
+hint: the file is what `kubectl apply -f` takes: YAML documents parted by `---`; docs/examples/soulseek.yaml is one that works
+"##);
+    assert_snapshot!(bad_spec(3, ""), @r##"
+error: FILE: 0 documents of kind ResearchCollector where one is needed
+hint: keep one ResearchCollector in a file
+"##);
+    assert_snapshot!(bad_spec(3, &good.replace("  network", "  netwrok")), @r##"
+error: FILE: spec: missing field `network` at line 5 column 3
+hint: the file is what `kubectl apply -f` takes: YAML documents parted by `---`; docs/examples/soulseek.yaml is one that works
+"##);
+    assert_snapshot!(bad_spec(3, &good.replace("credentialsSecretRef", "credentialSecretRef")), @r##"
+error: FILE: spec.regions[0]: missing field `credentialsSecretRef` at line 9 column 5
+hint: the file is what `kubectl apply -f` takes: YAML documents parted by `---`; docs/examples/soulseek.yaml is one that works
+"##);
+    assert_snapshot!(bad_spec(3, &good.replace("  privacy", "  privcy")), @r##"
+error: FILE: ResearchCollector has no field `spec.privcy`, did you mean `privacy`?
+hint: `fleetctl crd` prints every field that there is
+"##);
+    assert_snapshot!(bad_spec(3, &good.replace("v1alpha1", "v2")), @r##"
+error: FILE: apiVersion is researchfleet.io/v2, this program knows researchfleet.io/v1alpha1
+hint: write `apiVersion: researchfleet.io/v1alpha1`
+"##);
+    assert_snapshot!(bad_spec(3, &good.replace("127.0.0.1:1", "127.0.0.1").replace("north,", "North,")), @r##"
+error: FILE: spec.soulseek.server: write host:port, for example server.slsknet.org:2416
+  spec.regions[0].name: a region's name has lower-case letters, digits and dashes, and begins and ends with a letter or digit, for example us-west
+hint: correct the fields named above
+"##);
+    assert_snapshot!(bad_spec(3, &good.replace("siv", "rot13")), @r##"
+error: FILE: spec.privacy.username: unknown variant `rot13`, expected one of `siv`, `fernet`, `hmac` at line 7 column 24
+hint: the file is what `kubectl apply -f` takes: YAML documents parted by `---`; docs/examples/soulseek.yaml is one that works
+"##);
+    assert_snapshot!(bad_spec(3, &good.replace("metadata: { name: north }", "metadata: { name: nroth }")), @r##"
+error: spec.regions[0].credentialsSecretRef names the Secret `north`, which is not there
+hint: put a document `kind: Secret` with `metadata.name: north` into the same file, or a directory `north` with a file for each key below --secrets-dir
+"##);
+    assert_snapshot!(bad_spec(3, &good.replace(", password: pass-north", "")), @r##"
+error: the Secret `north` has no `password`
+hint: write `password` under `stringData` of the Secret `north`
+"##);
     let second = "  - { name: south, credentialsSecretRef: { name: north } }\n---";
-    assert_snapshot!(bad_spec(3, &good.replacen("---", second, 1)), @"");
-    assert_snapshot!(bad_spec(3, &good.replace(KEY, "short")), @"");
-    assert_snapshot!(bad_spec(3, &good.replace("{ username: anna, password: pass-north }", "[pass-north]")), @"");
+    assert_snapshot!(bad_spec(3, &good.replacen("---", second, 1)), @r##"
+error: the regions `north` and `south` use the same account
+hint: give each region an account of its own: a second login ends the first session
+"##);
+    assert_snapshot!(bad_spec(3, &good.replace(KEY, "short")), @r##"
+error: the key for user names has 5 bytes, at least 16 are needed
+hint: make one with `openssl rand -base64 32`
+"##);
+    assert_snapshot!(bad_spec(3, &good.replace("{ username: anna, password: pass-north }", "[pass-north]")), @r##"
+error: FILE: a Secret cannot be read at line 14 column 13: values under `stringData` are text, values under `data` are base64
+hint: the file is what `kubectl apply -f` takes: YAML documents parted by `---`; docs/examples/soulseek.yaml is one that works
+"##);
 }
 
 #[test]
@@ -199,7 +301,10 @@ fn where_nothing_was_recorded_nothing_can_be_read() {
     let data = dir.path().join("nothing here");
     let data = data.to_str().unwrap();
     let said = failure(5, &["export", "--data-dir", data]);
-    assert_snapshot!(said.replace(data, "DIR"), @"");
+    assert_snapshot!(said.replace(data, "DIR"), @r##"
+error: there is no store at DIR/soulseek.db
+hint: run fleetctl up FILE --data-dir DIR first
+"##);
     assert_eq!(said, failure(5, &["query", "SELECT 1", "--data-dir", data]));
     assert!(!Path::new(data).exists());
     std::fs::write(
@@ -252,10 +357,25 @@ async fn rows_are_printed_as_json_csv_and_for_people() {
     let query = |output: &str, sql: &str| result(&["query", "-o", output, sql, "--data-dir", data]);
     let sql =
         "SELECT client_id, seq, received_at, query, query_raw FROM searches ORDER BY received_at";
-    assert_snapshot!(query("json", sql), @"");
-    assert_snapshot!(query("csv", sql).replace('\u{1b}', "ESC").replace('\u{7}', "BEL"), @"");
+    assert_snapshot!(query("json", sql), @r##"
+{"client_id":"north","seq":1,"received_at":"2026-11-21T08:00:00.000000Z","query":"first, with a comma","query_raw":null}
+{"client_id":"south","seq":1,"received_at":"2026-11-21T09:00:00.000000Z","query":"motörhead","query_raw":"6d6f74f67268656164"}
+{"client_id":"north","seq":2,"received_at":"2026-11-21T10:00:00.000000Z","query":"\u001b[31mred\u0007\n\"quoted\" 東京","query_raw":null}
+"##);
+    assert_snapshot!(query("csv", sql).replace('\u{1b}', "ESC").replace('\u{7}', "BEL"), @r##"
+client_id,seq,received_at,query,query_raw
+north,1,2026-11-21T08:00:00.000000Z,"first, with a comma",
+south,1,2026-11-21T09:00:00.000000Z,motörhead,6d6f74f67268656164
+north,2,2026-11-21T10:00:00.000000Z,"ESC[31mredBEL
+""quoted"" 東京",
+"##);
     let table = query("table", sql);
-    assert_snapshot!(table, @"");
+    assert_snapshot!(table, @r##"
+CLIENT_ID  SEQ  RECEIVED_AT                  QUERY                            QUERY_RAW
+north      1    2026-11-21T08:00:00.000000Z  first, with a comma              NULL
+south      1    2026-11-21T09:00:00.000000Z  motörhead                        6d6f74f67268656164
+north      2    2026-11-21T10:00:00.000000Z  \u{1b}[31mred\u{7}\n"quoted" 東京  NULL
+"##);
     assert!(
         !table.contains('\u{1b}'),
         "what users of the network send does not reach the terminal"
@@ -324,8 +444,18 @@ async fn an_export_has_the_format_and_the_time_that_were_asked_for() {
     let dir = store(Scheme::Hmac).await;
     let data = dir.path().to_str().unwrap();
     let export = |more: &[&str]| result(&[&["export", "--data-dir", data], more].concat());
-    assert_snapshot!(export(&[]), @"");
-    assert_snapshot!(export(&["--format", "csv"]).replace('\u{1b}', "ESC").replace('\u{7}', "BEL"), @"");
+    assert_snapshot!(export(&[]), @r##"
+{"client_id":"north","seq":1,"received_at":"2026-11-21T08:00:00.000000Z","username":"OVR_7jn-a9KwMmCP38502Q","query":"first, with a comma","token":7,"source":"parent","branch_level":2}
+{"client_id":"south","seq":1,"received_at":"2026-11-21T09:00:00.000000Z","username":"OVR_7jn-a9KwMmCP38502Q","query":"motörhead","token":7,"source":"parent","branch_level":2,"query_raw":"6d6f74f67268656164"}
+{"client_id":"north","seq":2,"received_at":"2026-11-21T10:00:00.000000Z","username":"OVR_7jn-a9KwMmCP38502Q","query":"\u001b[31mred\u0007\n\"quoted\" 東京","token":7,"source":"parent","branch_level":2}
+"##);
+    assert_snapshot!(export(&["--format", "csv"]).replace('\u{1b}', "ESC").replace('\u{7}', "BEL"), @r##"
+client_id,seq,received_at,username,query,token,source,branch_level,query_raw
+north,1,2026-11-21T08:00:00.000000Z,OVR_7jn-a9KwMmCP38502Q,"first, with a comma",7,parent,2,
+south,1,2026-11-21T09:00:00.000000Z,OVR_7jn-a9KwMmCP38502Q,motörhead,7,parent,2,6d6f74f67268656164
+north,2,2026-11-21T10:00:00.000000Z,OVR_7jn-a9KwMmCP38502Q,"ESC[31mredBEL
+""quoted"" 東京",7,parent,2,
+"##);
     let lines = |more: &[&str]| export(more).lines().count();
     assert_eq!(lines(&["--since", "2026-11-21T09:00:00Z"]), 2);
     assert_eq!(lines(&["--until", "2026-11-21T09:00:00Z"]), 1);
@@ -431,7 +561,10 @@ async fn names_come_back_with_the_key_and_only_so() {
 async fn nothing_turns_hmac_back() {
     let dir = store(Scheme::Hmac).await;
     let file = whole_spec(&dir, "hmac");
-    assert_snapshot!(failure(3, &["reveal", "-f", &file, "0123456789abcdef0123456789abcdef"]), @"");
+    assert_snapshot!(failure(3, &["reveal", "-f", &file, "0123456789abcdef0123456789abcdef"]), @r##"
+error: `0123456789abcdef0123456789abcdef`: pseudonyms of the scheme hmac are one-way
+hint: make the pseudonyms of the names you look for, and compare
+"##);
     let keyless = COLLECTOR
         .replace(", keySecretRef: { name: key }", "")
         .replace("SCHEME", "siv");

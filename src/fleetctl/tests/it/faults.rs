@@ -64,7 +64,8 @@ async fn the_other_region_goes_on_where_one_is_refused() {
     server.search("anna", 1, "for the south").await;
     program.committed(1).await;
     assert!(program.is_running());
-    assert_eq!(program.metric("fleet_connected", "").await, 1);
+    program.reaches("fleet_connected", "south", 1).await;
+    assert_eq!(program.metric("fleet_connected", "north").await, 0);
     program.stop().await;
     let records = exported(&dir).await;
     assert_eq!(

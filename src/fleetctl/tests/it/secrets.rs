@@ -138,8 +138,8 @@ async fn what_is_secret_is_in_no_log_and_no_file() {
             "no account names, either"
         );
         assert!(
-            program.stderr.text().contains("TRACE"),
-            "the most talkative level is on"
+            program.stderr.text().contains("DEBUG"),
+            "a talkative level is on"
         );
         for (file, bytes) in files(&dir) {
             assert_clean(&file, &bytes);

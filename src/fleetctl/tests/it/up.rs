@@ -334,7 +334,7 @@ async fn readiness_follows_the_searches() {
         .await;
     let body: serde_json::Value = serde_json::from_str(&body).unwrap();
     assert_eq!(body["ready"], false);
-    assert_eq!(program.metric("fleet_connected", "south").await, 1);
+    program.reaches("fleet_connected", "south", 1).await;
     assert_eq!(program.metric("fleet_fed", "").await, 0);
 
     server.search("anna", 1, "one").await;
