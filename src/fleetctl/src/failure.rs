@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use fleet_api::{ManifestError, SecretError};
 use fleet_collector::{SpecFileError, StartError};
 use fleet_store::{KeyError, StoreError};
+use fleet_telemetry::admin::AdminError;
+use fleet_telemetry::logging::LoggingError;
 use owo_colors::OwoColorize;
 
 use crate::printer;
@@ -95,11 +97,43 @@ impl From<KeyError> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
+        let (code, hint) = match &error {
+            StoreError::Query(_) => (
+                STORE,
+                "the tables are `searches` and `events`; \"SELECT * FROM searches LIMIT 1\" shows the columns",
+            ),
+            StoreError::Write(_) | StoreError::Parquet(_) => (
+                UNEXPECTED,
+                "make room where the output goes, or name another file with --output",
+            ),
+            _ => (
+                STORE,
+                "start again; if it comes back, look at the logs of the collector",
+            ),
+        };
         Self {
-            hint: error.hint(),
+            hint: Some(error.hint().unwrap_or_else(|| hint.to_owned())),
             error: error.into(),
-            code: STORE,
+            code,
         }
+    }
+}
+
+impl From<LoggingError> for Failure {
+    fn from(error: LoggingError) -> Self {
+        Self::with_hint(
+            error,
+            "write a level, or one for each part: FLEET_LOG=info,fleet_soulseek=debug",
+        )
+    }
+}
+
+impl From<AdminError> for Failure {
+    fn from(error: AdminError) -> Self {
+        Self::with_hint(
+            error,
+            "choose another address for --listen; port 0 takes a free one",
+        )
     }
 }
 
@@ -131,6 +165,4 @@ macro_rules! unexpected {
 unexpected! {
     std::io::Error,
     anyhow::Error,
-    fleet_telemetry::logging::LoggingError,
-    fleet_telemetry::admin::AdminError,
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use fleet_store::{StoreError, Value};
 use futures_util::{Stream, StreamExt};
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 use crate::cli::Output;
 
@@ -39,15 +39,15 @@ pub(crate) async fn rows(
     let mut table = Vec::new();
     let mut csv = (output == Output::Csv).then(|| csv::Writer::from_writer(io::stdout()));
     if let Some(csv) = &mut csv {
-        csv.write_record(columns).map_err(anyhow::Error::from)?;
+        csv.write_record(columns).map_err(csv_error)?;
     }
     while let Some(row) = rows.next().await {
         let row = row?;
         let written = match (output, &mut csv) {
             (Output::Json, _) => writeln!(out, "{}", json(columns, &row)),
             (Output::Csv, Some(csv)) => csv
-                .write_record(row.iter().map(ToString::to_string))
-                .map_err(io::Error::other),
+                .write_record(row.iter().map(csv_value))
+                .map_err(csv_error),
             _ => {
                 table.push(row.iter().map(visible).collect());
                 Ok(())
@@ -58,18 +58,29 @@ pub(crate) async fn rows(
             other => other?,
         }
     }
+    if let Some(mut csv) = csv {
+        return Ok(fine_if_closed(csv.flush())?);
+    }
     if output == Output::Table {
         fine_if_closed(write_table(&mut out, columns, &table))?;
     }
     Ok(())
 }
 
-fn json(columns: &[String], row: &[Value]) -> Json {
-    let fields = columns
-        .iter()
-        .zip(row)
-        .map(|(column, value)| (column.clone(), json_value(value)));
-    Json::Object(fields.collect::<Map<_, _>>())
+/// What the system says, so that a closed pipe can be told from a full disk.
+pub(crate) fn csv_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
+}
+
+/// An object with the columns in the order that was asked for.
+fn json(columns: &[String], row: &[Value]) -> String {
+    let fields = columns.iter().zip(row);
+    let fields = fields
+        .map(|(column, value)| format!("{}:{}", Json::from(column.as_str()), json_value(value)));
+    format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
 }
 
 fn json_value(value: &Value) -> Json {
@@ -78,6 +89,14 @@ fn json_value(value: &Value) -> Json {
         Value::Int(number) => (*number).into(),
         Value::Real(number) => (*number).into(),
         other => other.to_string().into(),
+    }
+}
+
+/// Nothing is an empty field, as in an export.
+fn csv_value(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        other => other.to_string(),
     }
 }
 

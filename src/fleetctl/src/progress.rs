@@ -231,7 +231,7 @@ impl Live {
     }
 }
 
-/// A line for each region every few seconds, on standard output.
+/// A line for each region every few seconds and at the end, on standard output.
 async fn plain(
     regions: Vec<RunningRegion>,
     spool: watch::Receiver<SpoolStatus>,
@@ -241,22 +241,27 @@ async fn plain(
     let mut ticks = interval(PLAIN);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        let waiting = spool.borrow().pending;
-        for line in &mut lines {
-            let state = line.state();
-            let rate = line.rate(Instant::now(), state.recorded);
-            let text = format!(
-                "{}: {}, {rate:.1} searches/s, {} recorded, {} duplicates, {waiting} waiting for the spool",
-                line.region.client_id,
-                phase(&state.phase),
-                state.recorded,
-                state.duplicates,
-            );
-            // Nobody reads any more: recording goes on.
-            let _ = printer::line(&text);
-        }
+        print_lines(&mut lines, &spool);
     }
+    print_lines(&mut lines, &spool);
     total(&lines)
+}
+
+fn print_lines(lines: &mut [Line], spool: &watch::Receiver<SpoolStatus>) {
+    let waiting = spool.borrow().pending;
+    for line in lines {
+        let state = line.state();
+        let rate = line.rate(Instant::now(), state.recorded);
+        let text = format!(
+            "{}: {}, {rate:.1} searches/s, {} recorded, {} duplicates, {waiting} waiting for the spool",
+            line.region.client_id,
+            phase(&state.phase),
+            state.recorded,
+            state.duplicates,
+        );
+        // Nobody reads any more: recording goes on.
+        let _ = printer::line(&text);
+    }
 }
 
 /// Writes a log line above the live lines.

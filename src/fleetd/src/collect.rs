@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use fleet_collector::{End, Fleet, Metrics, SpecFileError, StartError, read_spec};
 use fleet_telemetry::admin::Admin;
-use fleet_telemetry::logging::{self, Format};
+use fleet_telemetry::logging::{self, Format, LEVEL_VARIABLE, LoggingError};
 use fleet_telemetry::readiness::Readiness;
 use fleet_telemetry::{register_process_metrics, shutdown};
 use prometheus_client::registry::Registry;
@@ -42,7 +42,7 @@ pub(crate) async fn run(arguments: Collect) -> Result<(), Failure> {
         secrets_dir,
         listen,
     } = arguments;
-    let level = logging::init(Format::Auto, "info", std::io::stderr)?;
+    let level = logging::init(Format::Auto, "info", std::io::stderr).map_err(hinted_logging)?;
     let cancelled = shutdown::token()?;
     let manifest = read_spec(&file, secrets_dir.as_deref()).map_err(hinted_spec)?;
     let mut registry = Registry::default();
@@ -79,6 +79,15 @@ pub(crate) async fn run(arguments: Collect) -> Result<(), Failure> {
         cancelled.cancelled().await;
     }
     Ok(())
+}
+
+fn hinted_logging(error: LoggingError) -> Failure {
+    Failure {
+        hint: Some(format!(
+            "write a level into {LEVEL_VARIABLE}, for example info or info,fleet_soulseek=debug"
+        )),
+        error: error.into(),
+    }
 }
 
 fn hinted_spec(error: SpecFileError) -> Failure {

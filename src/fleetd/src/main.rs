@@ -2,6 +2,7 @@
 
 mod collect;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -26,8 +27,8 @@ async fn main() -> ExitCode {
     let Command::Collect(arguments) = Cli::parse().command;
     match collect::run(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure { error, hint }) => {
-            error!(hint, "{error:#}");
+        Err(failure) => {
+            failure.tell();
             ExitCode::FAILURE
         }
     }
@@ -37,6 +38,21 @@ async fn main() -> ExitCode {
 struct Failure {
     error: anyhow::Error,
     hint: Option<String>,
+}
+
+impl Failure {
+    fn tell(&self) {
+        let Self { error, hint } = self;
+        if tracing::dispatcher::has_been_set() {
+            error!(hint, "{error:#}");
+        } else {
+            // It is the logs that could not be set up. Where standard error is gone, too, the exit code is left.
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            if let Some(hint) = hint {
+                let _ = writeln!(std::io::stderr(), "hint: {hint}");
+            }
+        }
+    }
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {

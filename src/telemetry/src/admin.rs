@@ -21,7 +21,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 
 /// The admin server cannot listen.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address} for metrics and health: {source}")]
+#[error("cannot listen on {address} for metrics and health")]
 pub struct AdminError {
     address: SocketAddr,
     source: std::io::Error,

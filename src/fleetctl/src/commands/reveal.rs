@@ -46,9 +46,10 @@ pub(crate) fn run(arguments: Reveal) -> Result<(), Failure> {
             Output::Json => {
                 printer::line(&json!({ "pseudonym": pseudonym, "username": name }).to_string())?;
             }
-            Output::Csv => csv
-                .write_record([pseudonym, &name])
-                .map_err(anyhow::Error::from)?,
+            Output::Csv => printer::fine_if_closed(
+                csv.write_record([pseudonym, &name])
+                    .map_err(printer::csv_error),
+            )?,
         }
         Ok(())
     };

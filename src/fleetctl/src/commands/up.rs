@@ -107,7 +107,9 @@ fn outcome(ends: &[(String, End)], cancelled: &CancellationToken) -> Result<(), 
 
 fn summary(data_dir: &Path, file: Option<&Path>, recorded: u64, demo: bool) {
     let dir = data_dir.display();
+    // Nobody can read standard input again.
     let file = file
+        .filter(|file| *file != Path::new("-"))
         .map(|file| format!("-f {} ", file.display()))
         .unwrap_or_default();
     printer::note(&format!("recorded {recorded} searches in {dir}"));

@@ -164,7 +164,11 @@ impl Node {
             ServerResponse::AdminMessage(text) => {
                 self.report(Event::Notice(text.decode().into_owned())).await;
             }
-            other => debug!(?other, "nothing to do for a message from the server"),
+            ServerResponse::Unknown { code, .. } => {
+                debug!(code, "skipped a message that is not known")
+            }
+            // Not what it says: names of users stand in it.
+            _ => debug!("nothing to do for a message from the server"),
         }
     }
 

@@ -51,6 +51,10 @@ impl<W: Write> Sink for CsvSink<W> {
     }
 }
 
+/// What the system says, so that a closed pipe can be told from a full disk.
 fn failed(error: csv::Error) -> StoreError {
-    StoreError::Write(io::Error::from(error))
+    StoreError::Write(match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    })
 }
