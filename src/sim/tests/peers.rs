@@ -315,3 +315,36 @@ async fn both_shapes_of_an_embedded_search_are_understood() {
     parent.write_all(&search(14)).await.expect("it reads");
     assert_eq!(node.search().await.0, 14);
 }
+
+/// Users who hold connections open take places from each other, not from the tree.
+#[tokio::test]
+async fn idle_users_do_not_crowd_out_children() {
+    let server = server_with(&[("root", FAST)]).await;
+    let (node, address) = root(&server).await;
+    let mut idle = Vec::new();
+    for number in 0..100 {
+        let mut stream = TcpStream::connect(address).await.expect("it listens");
+        stream
+            .write_all(&init(&format!("idle-{number}"), ConnectionType::Peer))
+            .await
+            .expect("it reads");
+        idle.push(stream);
+    }
+    // Those beyond the limit are closed.
+    let mut byte = [0];
+    let last = idle.last_mut().expect("a hundred");
+    let read = timeout(PATIENCE, last.read(&mut byte))
+        .await
+        .expect("it is closed");
+    assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
+    let mut child = TcpStream::connect(address).await.expect("it listens");
+    child
+        .write_all(&init("child", ConnectionType::Distributed))
+        .await
+        .expect("it reads");
+    node.handle
+        .status()
+        .wait_for(|status| status.children == 1)
+        .await
+        .expect("a child");
+}

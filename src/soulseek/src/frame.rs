@@ -113,12 +113,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     /// A stream that ends inside a frame is `UnexpectedEof`; a frame too long is `InvalidData`.
     pub async fn next(&mut self) -> io::Result<Option<Frame>> {
         loop {
-            let frame = if self.obfuscated {
-                obfuscation::split(&mut self.buffer, self.limit)
-            } else {
-                split(&mut self.buffer, self.limit)
-            };
-            match frame {
+            match self.buffered() {
                 Ok(Some(frame)) => return Ok(Some(frame)),
                 Ok(None) => {}
                 Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
@@ -131,6 +126,15 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
                     Err(io::ErrorKind::UnexpectedEof.into())
                 };
             }
+        }
+    }
+
+    /// The next frame of those that have been read already, if a whole one is there.
+    pub fn buffered(&mut self) -> Result<Option<Frame>, FrameTooLong> {
+        if self.obfuscated {
+            obfuscation::split(&mut self.buffer, self.limit)
+        } else {
+            split(&mut self.buffer, self.limit)
         }
     }
 

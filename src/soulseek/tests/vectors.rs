@@ -139,7 +139,7 @@ fn response(message: &ServerResponse) -> Fields {
     match message {
         ServerResponse::Login(LoginResponse::Success(login)) => json!({
             "success": true, "greeting": text(&login.greeting), "ip": login.address,
-            "md5hash": login.password_hash.as_ref().map(text), "privileged": login.supporter,
+            "md5hash": login.password_hash.as_ref().map(|hash| text(&hash.0)), "privileged": login.supporter,
             "reason": null,
         }),
         ServerResponse::Login(LoginResponse::Failure { reason, detail }) => json!({

@@ -5,9 +5,9 @@ use std::net::Ipv4Addr;
 
 use bytes::Bytes;
 use fleet_soulseek::messages::server::{
-    Login, LoginResponse, LoginSuccess, PossibleParent, ServerResponse, Stats, login_hash,
+    Hidden, Login, LoginResponse, LoginSuccess, PossibleParent, ServerResponse, Stats, login_hash,
 };
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -65,7 +65,7 @@ pub struct UserView {
 /// All users.
 #[derive(Debug, Default)]
 pub(super) struct Users {
-    passwords: HashMap<String, String>,
+    passwords: HashMap<String, SecretString>,
     pub(super) online: HashMap<String, Online>,
     pub(super) speeds: HashMap<String, u32>,
     pub(super) pinned_roots: Option<Vec<String>>,
@@ -150,9 +150,9 @@ impl Users {
         let registered = self
             .passwords
             .entry(name.clone())
-            .or_insert_with(|| password.to_owned());
+            .or_insert_with(|| login.password.clone());
         let hash = login_hash(name.as_bytes(), password.as_bytes());
-        if registered != password || *login.hash.expose_secret() != *hash {
+        if registered.expose_secret() != password || *login.hash.expose_secret() != *hash {
             return refused("INVALIDPASS", None);
         }
         if let Some(older) = self.online.remove(&name) {
@@ -180,7 +180,7 @@ impl Users {
         let success = LoginSuccess {
             greeting: "This is a simulated Soulseek server.".into(),
             address: Some(address),
-            password_hash: Some(login_hash(b"", password.as_bytes()).as_str().into()),
+            password_hash: Some(Hidden(login_hash(b"", password.as_bytes()).as_str().into())),
             supporter: Some(false),
         };
         LoginOutcome::In(Box::new(ServerResponse::Login(LoginResponse::Success(

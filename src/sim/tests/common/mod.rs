@@ -1,6 +1,7 @@
 //! A session with a simulated server, as the tests of this directory use it.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use fleet_sim::soulseek::{Options, Server};
@@ -24,8 +25,12 @@ impl Drop for Node {
 }
 
 pub(crate) fn config(server: &Server, username: &str, password: &str) -> Config {
+    config_for(server.address(), username, password)
+}
+
+pub(crate) fn config_for(server: SocketAddr, username: &str, password: &str) -> Config {
     Config {
-        server: server.address().to_string(),
+        server: server.to_string(),
         username: username.to_owned(),
         password: password.into(),
         client_version: 177,

@@ -212,6 +212,26 @@ impl PartialEq for Login {
 
 impl Eq for Login {}
 
+/// A text that is not for logs.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hidden(pub Text);
+
+impl Wire for Hidden {
+    fn read(reader: &mut Reader) -> Result<Self, DecodeError> {
+        Wire::read(reader).map(Self)
+    }
+
+    fn write(&self, out: &mut BytesMut) {
+        self.0.write(out);
+    }
+}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[REDACTED]")
+    }
+}
+
 /// The answer to a login. Very old servers leave fields away at the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoginResponse {
@@ -234,7 +254,7 @@ wire_struct! {
         /// Our address as the server sees it.
         pub address: Option<Ipv4Addr>,
         /// Lower-case hex MD5 of the password.
-        pub password_hash: Option<Text>,
+        pub password_hash: Option<Hidden>,
         /// Whether the account has ever been given privileges.
         pub supporter: Option<bool>,
     }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::net;
 use super::peers::PeerConnection;
@@ -41,15 +42,19 @@ impl Drop for Link {
 /// All connections of the tree.
 #[derive(Debug)]
 pub(super) struct Links {
-    inputs: mpsc::Sender<LinkInput>,
+    /// `None` after the end: then only the tasks that still read hold the channel open.
+    inputs: Option<mpsc::Sender<LinkInput>>,
+    /// Ends reading from the network; what has been read is still delivered.
+    stop: CancellationToken,
     links: HashMap<LinkId, Link>,
     next: LinkId,
 }
 
 impl Links {
-    pub(super) fn new(inputs: mpsc::Sender<LinkInput>) -> Self {
+    pub(super) fn new(inputs: mpsc::Sender<LinkInput>, stop: CancellationToken) -> Self {
         Self {
-            inputs,
+            inputs: Some(inputs),
+            stop,
             links: HashMap::new(),
             next: 0,
         }
@@ -65,9 +70,19 @@ impl Links {
         reader.set_limit(MAX_DISTRIBUTED);
         let (frames, queue) = mpsc::channel(OUTBOX);
         tokio::spawn(net::write_frames(writer, queue));
-        let inputs = self.inputs.clone();
+        let (inputs, stop) = (self.inputs.clone(), self.stop.clone());
         let reading = tokio::spawn(async move {
-            while let Ok(Some(frame)) = reader.next().await {
+            let Some(inputs) = inputs else { return };
+            while let Some(Ok(Some(frame))) = stop.run_until_cancelled(reader.next()).await {
+                if inputs
+                    .send(LinkInput::Frame(id, Instant::now(), frame))
+                    .await
+                    .is_err()
+                {
+                    return;
+                }
+            }
+            while let Ok(Some(frame)) = reader.buffered() {
                 if inputs
                     .send(LinkInput::Frame(id, Instant::now(), frame))
                     .await
@@ -93,6 +108,11 @@ impl Links {
         self.links
             .get(&id)
             .is_some_and(|link| link.frames.try_send(frame).is_ok())
+    }
+
+    /// No connection is added any more: what comes in ends with those that there are.
+    pub(super) fn end(&mut self) {
+        self.inputs = None;
     }
 
     /// Closes a connection.

@@ -202,19 +202,16 @@ impl Session {
             .map(|(listener, obfuscated)| peers.clone().listen(listener, obfuscated))
             .map(|listening| AbortOnDropHandle::new(tokio::spawn(listening)))
             .collect();
-        let server = server::run(config.clone(), ports, server_inputs);
-        let _server = AbortOnDropHandle::new(tokio::spawn(server));
+        // Ends reading from the network, also where this session ends by itself.
+        let stop = CancellationToken::new();
+        let _stop = stop.clone().drop_guard();
+        let server = server::run(config.clone(), ports, server_inputs, stop.clone());
+        tokio::spawn(server);
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
 
-        let mut node = Node::new(
-            config,
-            Links::new(link_inputs),
-            peers,
-            dialled,
-            events,
-            status,
-        );
+        let links = Links::new(link_inputs, stop.clone());
+        let mut node = Node::new(config, links, peers, dialled, events, status);
         while !node.is_over() {
             tokio::select! {
                 () = cancelled.cancelled() => break,
@@ -227,12 +224,12 @@ impl Session {
             }
             node.carry_out().await;
         }
-        // What was read before the end is still reported.
-        from_links.close();
+        // What was read before the end is still reported; the tree no longer changes.
+        stop.cancel();
+        node.forget_links_input();
         while let Some(input) = from_links.recv().await {
             node.on_link(input).await;
         }
-        from_server.close();
         while let Some(input) = from_server.recv().await {
             node.on_server(input).await;
         }

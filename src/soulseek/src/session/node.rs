@@ -90,6 +90,11 @@ impl Node {
         self.refused || self.events.is_closed()
     }
 
+    /// No link is added any more, so that what they deliver comes to an end.
+    pub(super) fn forget_links_input(&mut self) {
+        self.links.end();
+    }
+
     pub(super) async fn on_server(&mut self, input: ServerInput) {
         match input {
             ServerInput::Up(outbox) => {
@@ -133,7 +138,9 @@ impl Node {
                 )
                 .await;
             }
-            ServerResponse::PossibleParents(parents) => self.tree.on_possible_parents(parents),
+            ServerResponse::PossibleParents(parents) => {
+                self.tree.on_possible_parents(parents, Instant::now());
+            }
             ServerResponse::ParentMinSpeed(speed) => self.tree.on_min_speed(speed),
             ServerResponse::ParentSpeedRatio(ratio) => self.tree.on_speed_ratio(ratio),
             ServerResponse::ResetDistributed => self.tree.on_reset(),
@@ -165,7 +172,7 @@ impl Node {
                 self.report(Event::Notice(text.decode().into_owned())).await;
             }
             ServerResponse::Unknown { code, .. } => {
-                debug!(code, "skipped a message that is not known")
+                debug!(code, "skipped a message that is not known");
             }
             // Not what it says: names of users stand in it.
             _ => debug!("nothing to do for a message from the server"),
@@ -264,15 +271,21 @@ impl Node {
             info!("dropped a child that does not keep up");
             self.links.close(id);
             self.tree.on_closed(id);
+            self.publish_status();
         }
     }
 
     /// Reports a search. Our own come back to us through the tree; they are left out.
-    async fn take(&self, at: Instant, username: Text, token: u32, query: Text, source: Source) {
+    async fn take(&mut self, at: Instant, username: Text, token: u32, query: Text, source: Source) {
         if username.as_bytes() == self.config.username.as_bytes() {
             return;
         }
-        let branch_level = self.tree.level();
+        // What comes from the server itself has passed nobody.
+        let branch_level = if source == Source::Server {
+            0
+        } else {
+            self.tree.level()
+        };
         let search = SearchSeen {
             at,
             username,
@@ -282,6 +295,10 @@ impl Node {
             branch_level,
         };
         self.report(Event::Search(search)).await;
+        if matches!(source, Source::Parent | Source::Embedded) {
+            // The receiver of events may have kept us waiting for long: that was not the parent's silence.
+            self.tree.on_search_done(Instant::now());
+        }
     }
 
     fn reject(&mut self, error: &DecodeError) {
@@ -298,6 +315,9 @@ impl Node {
                 self.tree.on_incoming(&username, id);
             }
             ConnectionType::Peer => {
+                let Some(place) = self.peers.place() else {
+                    return;
+                };
                 let Config {
                     username,
                     description,
@@ -305,6 +325,7 @@ impl Node {
                     ..
                 } = self.config.clone();
                 tokio::spawn(async move {
+                    let _place = place;
                     service::serve(connection, &username, &description, timing.peer_idle).await
                 });
             }
@@ -433,7 +454,7 @@ impl Node {
     fn tell_server(&mut self, request: &ServerRequest) {
         let Some(server) = &self.server else { return };
         if server.try_send(request.encode()).is_err() {
-            // The connection's own task notices the same and reports why.
+            // Letting go of the outbox ends the connection; its task reports that.
             warn!("the server does not read what we send");
             self.server = None;
         }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 use tracing::debug;
 
@@ -22,8 +22,12 @@ use crate::messages::server::{
 };
 use crate::wire::DecodeError;
 
-/// Connections whose first frame is still awaited, and users who are being served, at a time.
-const MAX_HANDSHAKES: usize = 64;
+/// Connections whose first frame is still awaited, at a time.
+const MAX_HANDSHAKES: usize = 256;
+/// Users whom we dial because they asked, at a time.
+const MAX_ANSWERS: usize = 64;
+/// Users who are being served, at a time.
+const MAX_SERVED: usize = 64;
 /// Names longer than this are not names.
 const MAX_NAME: usize = 256;
 
@@ -97,6 +101,8 @@ struct Shared {
     awaited: Mutex<HashMap<u32, Awaited>>,
     accepted: mpsc::Sender<PeerConnection>,
     handshakes: Semaphore,
+    answers: Semaphore,
+    served: Arc<Semaphore>,
 }
 
 impl Peers {
@@ -108,6 +114,8 @@ impl Peers {
             awaited: Mutex::default(),
             accepted,
             handshakes: Semaphore::new(MAX_HANDSHAKES),
+            answers: Semaphore::new(MAX_ANSWERS),
+            served: Arc::new(Semaphore::new(MAX_SERVED)),
         };
         Self {
             shared: Arc::new(shared),
@@ -274,6 +282,11 @@ impl Peers {
             .ok()
     }
 
+    /// A place for a user to be served, if there is one.
+    pub(super) fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.shared.served).try_acquire_owned().ok()
+    }
+
     /// A user whom we asked to connect to us cannot.
     pub(super) fn cannot_connect(&self, token: u32) {
         self.awaited().remove(&token);
@@ -281,7 +294,7 @@ impl Peers {
 
     /// A user asks us to connect to them.
     pub(super) async fn answer(&self, request: ConnectToPeer, server: mpsc::Sender<Bytes>) {
-        let Ok(_permit) = self.shared.handshakes.try_acquire() else {
+        let Ok(_permit) = self.shared.answers.try_acquire() else {
             return;
         };
         let username = request.username.decode();

@@ -11,12 +11,14 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info};
 
 use super::config::{Config, Timing};
 use super::event::Refusal;
 use super::net;
-use crate::frame::{FrameReader, MAX_SERVER};
+use crate::frame::{Frame, FrameReader, MAX_SERVER};
 use crate::messages::server::{Login, LoginResponse, ServerRequest, ServerResponse};
 
 /// The minor version must not be 0: the official server would never offer a parent.
@@ -54,7 +56,12 @@ enum Lost {
     #[error("the server closed the connection")]
     Closed,
     #[error("the server closed the connection instead of answering the login")]
-    ClosedAtLogin,
+    CutOff,
+    #[error(
+        "the server closed the connection instead of answering the login, three times in a row; that is how it \
+         treats a banned account or address"
+    )]
+    Banned,
     #[error(
         "the server does not answer the login; that is how it treats a banned account or address"
     )]
@@ -63,8 +70,6 @@ enum Lost {
     Full,
     #[error("the server has not answered for {0:?}")]
     NoLife(Duration),
-    #[error("the server's answer to the login cannot be read: {0}")]
-    Decode(#[from] crate::wire::DecodeError),
 }
 
 enum End {
@@ -80,17 +85,22 @@ impl<E: Into<Lost>> From<E> for End {
     }
 }
 
-/// Keeps the connection until it is refused or nobody wants its messages.
+/// A login that is cut off this many times in a row is taken for a ban.
+const CUT_OFF_IS_A_BAN: u32 = 3;
+
+/// Keeps the connection until it is refused, stopped, or nobody wants its messages.
 pub(super) async fn run(
     config: Config,
     listen: super::ListenPorts,
     inputs: mpsc::Sender<ServerInput>,
+    stop: CancellationToken,
 ) {
     let mut backoff = backoff(&config.timing);
+    let mut cut_off = 0;
     loop {
         let mut up_since = None;
-        let end = connection(&config, listen, &inputs, &mut up_since).await;
-        let lost = match end {
+        let end = connection(&config, listen, &inputs, &stop, &mut up_since).await;
+        let mut lost = match end {
             End::Unwanted => return,
             End::Refused(refusal) => {
                 let _ = inputs.send(ServerInput::Refused(refusal)).await;
@@ -101,8 +111,16 @@ pub(super) async fn run(
         if up_since.is_some_and(|since: Instant| since.elapsed() >= config.timing.stable) {
             backoff = self::backoff(&config.timing);
         }
+        cut_off = if matches!(lost, Lost::CutOff) {
+            cut_off + 1
+        } else {
+            0
+        };
+        if cut_off >= CUT_OFF_IS_A_BAN {
+            lost = Lost::Banned;
+        }
         let retry_in = match lost {
-            Lost::Silent => config.timing.banned,
+            Lost::Silent | Lost::Banned => config.timing.banned,
             Lost::Full => config.timing.server_full,
             _ => backoff.next().unwrap_or(config.timing.retry_max),
         };
@@ -113,7 +131,9 @@ pub(super) async fn run(
         if inputs.send(down).await.is_err() {
             return;
         }
-        sleep(retry_in).await;
+        if stop.run_until_cancelled(sleep(retry_in)).await.is_none() {
+            return;
+        }
     }
 }
 
@@ -121,7 +141,8 @@ pub(super) async fn run(
 fn backoff(timing: &Timing) -> ExponentialBackoff {
     ExponentialBuilder::default()
         .with_min_delay(timing.retry_min)
-        .with_max_delay(timing.retry_max)
+        // Jitter adds up to as much again.
+        .with_max_delay(timing.retry_max / 2)
         .with_factor(2.0)
         .with_jitter()
         .without_max_times()
@@ -132,30 +153,38 @@ async fn connection(
     config: &Config,
     listen: super::ListenPorts,
     inputs: &mpsc::Sender<ServerInput>,
+    stop: &CancellationToken,
     up_since: &mut Option<Instant>,
 ) -> End {
-    let (mut reader, writer) = match log_in(config).await {
-        Ok(halves) => halves,
-        Err(end) => return end,
+    let (reader, writer) = match stop.run_until_cancelled(log_in(config)).await {
+        Some(Ok(halves)) => halves,
+        Some(Err(end)) => return end,
+        None => return End::Unwanted,
     };
     *up_since = Some(Instant::now());
     let (outbox, frames) = mpsc::channel(OUTBOX);
-    let mut writing = tokio::spawn(net::write_frames(writer, frames));
+    let mut writing = AbortOnDropHandle::new(tokio::spawn(net::write_frames(writer, frames)));
     for request in listen.announcements() {
         let _ = outbox.try_send(request.encode());
     }
-    if inputs.send(ServerInput::Up(outbox.clone())).await.is_err() {
+    // Only the session holds the outbox: when it lets go of it, the connection ends.
+    let messages = Messages {
+        reader,
+        inputs,
+        stop,
+        outbox: outbox.downgrade(),
+    };
+    if inputs.send(ServerInput::Up(outbox)).await.is_err() {
         return End::Unwanted;
     }
-    let end = tokio::select! {
-        end = read_messages(&mut reader, inputs, &config.timing, &outbox, &config.username) => end,
-        written = &mut writing => match written {
-            Ok(Err(error)) => End::from(error),
-            _ => End::Lost(Lost::Closed),
-        },
-    };
-    writing.abort();
-    end
+    let reading = messages.read(&config.timing, &config.username);
+    tokio::pin!(reading);
+    tokio::select! {
+        end = &mut reading => end,
+        // What the server sent before it went, a kick among it, can still be read: the end of reading
+        // is the end of the connection.
+        _ = &mut writing => reading.await,
+    }
 }
 
 async fn log_in(config: &Config) -> Result<(FrameReader<OwnedReadHalf>, OwnedWriteHalf), End> {
@@ -192,66 +221,101 @@ async fn log_in(config: &Config) -> Result<(FrameReader<OwnedReadHalf>, OwnedWri
 /// The server by name or address. The protocol knows IPv4 only; a server of one's own may differ.
 async fn dial(config: &Config) -> Result<TcpStream, Lost> {
     let server = &config.server;
-    let addresses: Vec<SocketAddr> = lookup_host(server)
+    let mut addresses: Vec<SocketAddr> = lookup_host(server)
         .await
         .map_err(|_| Lost::Resolve(server.clone()))?
         .collect();
-    let address = addresses
-        .iter()
-        .find(|address| address.is_ipv4())
-        .or(addresses.first());
-    let address = *address.ok_or_else(|| Lost::Resolve(server.clone()))?;
-    net::connect(address, config.timing.connect)
-        .await
-        .map_err(|source| Lost::Connect {
-            server: server.clone(),
-            source,
-        })
+    addresses.sort_by_key(SocketAddr::is_ipv6);
+    let mut lost = Lost::Resolve(server.clone());
+    for address in addresses {
+        match net::connect(address, config.timing.connect).await {
+            Ok(stream) => return Ok(stream),
+            Err(source) => {
+                lost = Lost::Connect {
+                    server: server.clone(),
+                    source,
+                }
+            }
+        }
+    }
+    Err(lost)
 }
 
 /// Waits for the answer to the login. Anything else before it is skipped.
 async fn login_response(reader: &mut FrameReader<OwnedReadHalf>) -> Result<LoginResponse, Lost> {
     loop {
-        let frame = reader.next().await?.ok_or(Lost::ClosedAtLogin)?;
-        if let ServerResponse::Login(response) = ServerResponse::decode(&frame)? {
+        let frame = reader
+            .next()
+            .await
+            .map_err(|_| Lost::CutOff)?
+            .ok_or(Lost::CutOff)?;
+        if let Ok(ServerResponse::Login(response)) = ServerResponse::decode(&frame) {
             return Ok(response);
         }
     }
 }
 
-async fn read_messages(
-    reader: &mut FrameReader<OwnedReadHalf>,
-    inputs: &mpsc::Sender<ServerInput>,
-    timing: &Timing,
-    outbox: &mpsc::Sender<Bytes>,
-    username: &str,
-) -> End {
-    let mut unanswered = 0;
-    loop {
-        let frame = match timeout(timing.ping, reader.next()).await {
-            Ok(Ok(Some(frame))) => frame,
-            Ok(Ok(None)) => return End::Lost(Lost::Closed),
-            Ok(Err(error)) => return End::from(error),
-            Err(_) if unanswered == 2 => return End::Lost(Lost::NoLife(timing.ping * 3)),
-            Err(_) => {
-                // The server no longer answers pings; it does answer a question about a user.
-                unanswered += 1;
-                let _ = outbox.try_send(ServerRequest::ServerPing.encode());
-                let _ = outbox.try_send(ServerRequest::GetUserStatus(username.into()).encode());
-                continue;
+/// The messages of one connection.
+struct Messages<'a> {
+    reader: FrameReader<OwnedReadHalf>,
+    inputs: &'a mpsc::Sender<ServerInput>,
+    stop: &'a CancellationToken,
+    outbox: mpsc::WeakSender<Bytes>,
+}
+
+impl Messages<'_> {
+    /// Delivers messages until the connection ends. When it is stopped, those that have been read are
+    /// still delivered.
+    async fn read(mut self, timing: &Timing, username: &str) -> End {
+        let mut unanswered = 0;
+        loop {
+            let reading = timeout(timing.ping, self.reader.next());
+            let frame = match self.stop.run_until_cancelled(reading).await {
+                Some(Ok(Ok(Some(frame)))) => frame,
+                Some(Ok(Ok(None))) => return End::Lost(Lost::Closed),
+                Some(Ok(Err(error))) => return End::from(error),
+                Some(Err(_)) if unanswered == 2 => return End::Lost(Lost::NoLife(timing.ping * 3)),
+                Some(Err(_)) => {
+                    // The server no longer answers pings; it does answer a question about a user.
+                    unanswered += 1;
+                    self.say(&ServerRequest::ServerPing);
+                    self.say(&ServerRequest::GetUserStatus(username.into()));
+                    continue;
+                }
+                None => break,
+            };
+            unanswered = 0;
+            if let Some(end) = self.deliver(&frame).await {
+                return end;
             }
-        };
-        unanswered = 0;
-        let input = match ServerResponse::decode(&frame) {
-            Ok(ServerResponse::Relogged) => return End::Refused(Refusal::Relogged),
+        }
+        while let Ok(Some(frame)) = self.reader.buffered() {
+            if let Some(end) = self.deliver(&frame).await {
+                return end;
+            }
+        }
+        End::Unwanted
+    }
+
+    async fn deliver(&self, frame: &Frame) -> Option<End> {
+        let input = match ServerResponse::decode(frame) {
+            Ok(ServerResponse::Relogged) => return Some(End::Refused(Refusal::Relogged)),
             Ok(message) => ServerInput::Message(Instant::now(), message),
             Err(error) => {
                 info!(%error, "skipped a frame from the server");
                 ServerInput::Rejected
             }
         };
-        if inputs.send(input).await.is_err() {
-            return End::Unwanted;
+        self.inputs
+            .send(input)
+            .await
+            .is_err()
+            .then_some(End::Unwanted)
+    }
+
+    fn say(&self, request: &ServerRequest) {
+        if let Some(outbox) = self.outbox.upgrade() {
+            let _ = outbox.try_send(request.encode());
         }
     }
 }

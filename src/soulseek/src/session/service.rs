@@ -4,29 +4,47 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::AsyncWriteExt;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::peers::PeerConnection;
-use crate::frame::MAX_PEER;
+use crate::frame::{Frame, MAX_DISTRIBUTED, MAX_PEER};
 use crate::messages::peer::{
     Compressed, FileSearchResponse, FolderContents, PeerMessage, SharedFileList, TransferResponse,
     UploadDenied, UserInfo,
 };
 use crate::obfuscation;
-use crate::wire::Text;
+use crate::wire::{Reader, Text, Wire};
 
 const NOT_SHARED: &str = "File not shared.";
 
-/// Answers one user until they close the connection or say nothing for `idle`.
+/// What is answered. Nothing else is looked at: a list of files that nobody asked for costs memory.
+const REQUESTS: [u32; 6] = [4, 8, 15, 36, 40, 43];
+const USER_INFO_RESPONSE: u32 = 16;
+/// A user may ask for this long; then they connect again.
+const AT_MOST: Duration = Duration::from_mins(5);
+
+/// The code in front of a message.
+fn code(frame: &Frame) -> Option<u32> {
+    u32::read(&mut Reader::new(frame.payload())).ok()
+}
+
+/// Answers one user until they close the connection, or say nothing for `idle`, or have had their time.
 pub(super) async fn serve(
     mut connection: PeerConnection,
     own: &str,
     description: &str,
     idle: Duration,
 ) -> std::io::Result<()> {
-    connection.reader.set_limit(MAX_PEER);
-    while let Ok(frame) = timeout(idle, connection.reader.next()).await {
+    // Requests are short.
+    connection.reader.set_limit(MAX_DISTRIBUTED);
+    let start = Instant::now();
+    while start.elapsed() < AT_MOST
+        && let Ok(frame) = timeout(idle, connection.reader.next()).await
+    {
         let Some(frame) = frame? else { break };
+        if !code(&frame).is_some_and(|code| REQUESTS.contains(&code)) {
+            continue;
+        }
         let Ok(message) = PeerMessage::decode(&frame) else {
             continue;
         };
@@ -47,7 +65,9 @@ pub(super) async fn user_info(mut connection: PeerConnection, idle: Duration) ->
     connection.writer.write_all(&request).await.ok()?;
     loop {
         let frame = timeout(idle, connection.reader.next()).await.ok()?.ok()??;
-        if let Ok(PeerMessage::UserInfoResponse(info)) = PeerMessage::decode(&frame) {
+        if code(&frame) == Some(USER_INFO_RESPONSE)
+            && let Ok(PeerMessage::UserInfoResponse(info)) = PeerMessage::decode(&frame)
+        {
             return Some(info);
         }
     }

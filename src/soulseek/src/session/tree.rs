@@ -205,18 +205,41 @@ impl Tree {
 
     /// The server offers parents. Nobody is dialled twice: two connections to one user would deliver
     /// every search twice.
-    pub(crate) fn on_possible_parents(&mut self, parents: Vec<PossibleParent>) {
+    pub(crate) fn on_possible_parents(&mut self, parents: Vec<PossibleParent>, now: Instant) {
         if self.has_parent() {
             return;
         }
         for parent in parents {
             let username = parent.username.decode().into_owned();
             let known = self.links.values().any(|link| link.username == username);
-            let busy = self.dialling.len() + self.candidates().count() >= MAX_CANDIDATES;
-            if username != self.own && !known && !busy && self.dialling.insert(username) {
+            if username != self.own
+                && !known
+                && self.has_room(now)
+                && self.dialling.insert(username)
+            {
                 self.actions.push(Action::Dial(parent));
             }
         }
+    }
+
+    /// Whether another candidate can be dialled. Where they are too many, the one that has had its
+    /// time without a search makes room.
+    fn has_room(&mut self, now: Instant) -> bool {
+        if self.dialling.len() + self.candidates().count() < MAX_CANDIDATES {
+            return true;
+        }
+        let age = |link: &Link| match link.role {
+            Role::Candidate { since } => now.saturating_duration_since(since),
+            Role::Parent | Role::Child => Duration::ZERO,
+        };
+        let oldest = self.links.iter().max_by_key(|(_, link)| age(link));
+        let stale = oldest
+            .filter(|(_, link)| age(link) > self.candidate_time)
+            .map(|(&id, _)| id);
+        if let Some(id) = stale {
+            self.close(id);
+        }
+        stale.is_some()
     }
 
     /// A connection to a candidate is there, or could not be made.
@@ -309,6 +332,11 @@ impl Tree {
         Verdict::Ignore
     }
 
+    /// The parent's search has been dealt with; the next one can be read only from now on.
+    pub(crate) fn on_search_done(&mut self, now: Instant) {
+        self.last_search = now;
+    }
+
     /// A parent or candidate tells its level.
     pub(crate) fn on_level(&mut self, id: LinkId, level: i32) {
         let level = u32::try_from(level).ok().filter(|_| level <= MAX_LEVEL);
@@ -355,8 +383,9 @@ impl Tree {
             self.actions.push(Action::Close(id));
         }
         self.dialling.clear();
+        let was_fed = self.parent.is_some() || self.root_duty;
         self.root_duty = false;
-        if self.parent.is_some() {
+        if was_fed {
             self.lose_parent("the server reset the tree");
         } else {
             self.tell_position();

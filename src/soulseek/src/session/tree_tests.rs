@@ -24,7 +24,7 @@ fn offer(names: &[&str]) -> Vec<PossibleParent> {
 /// A tree with `anna` (link 1, level 2, root `rooty`) as its parent.
 fn with_parent() -> Tree {
     let mut tree = tree();
-    tree.on_possible_parents(offer(&["anna"]));
+    tree.on_possible_parents(offer(&["anna"]), Instant::now());
     tree.on_dialled("anna", Some(1), Instant::now());
     tree.on_level(1, 2);
     tree.on_root(1, "rooty");
@@ -50,7 +50,7 @@ fn contains(actions: &[Action], wanted: &[Action]) -> bool {
 #[test]
 fn the_first_candidate_that_delivers_becomes_the_parent() {
     let mut tree = tree();
-    tree.on_possible_parents(offer(&["anna", "bert", "us"]));
+    tree.on_possible_parents(offer(&["anna", "bert", "us"]), Instant::now());
     assert_eq!(tree.take_actions().len(), 2, "nobody dials themselves");
     tree.on_dialled("anna", Some(1), Instant::now());
     tree.on_dialled("bert", Some(2), Instant::now());
@@ -81,8 +81,8 @@ fn the_first_candidate_that_delivers_becomes_the_parent() {
 #[test]
 fn nobody_is_dialled_twice_and_late_connections_are_closed() {
     let mut tree = tree();
-    tree.on_possible_parents(offer(&["anna", "bert"]));
-    tree.on_possible_parents(offer(&["anna"]));
+    tree.on_possible_parents(offer(&["anna", "bert"]), Instant::now());
+    tree.on_possible_parents(offer(&["anna"]), Instant::now());
     assert_eq!(tree.take_actions().len(), 2);
     tree.on_dialled("anna", Some(1), Instant::now());
     tree.on_level(1, 0);
@@ -90,7 +90,7 @@ fn nobody_is_dialled_twice_and_late_connections_are_closed() {
     tree.take_actions();
     tree.on_dialled("bert", Some(2), Instant::now());
     assert_eq!(tree.take_actions(), [Action::Close(2)]);
-    tree.on_possible_parents(offer(&["carl"]));
+    tree.on_possible_parents(offer(&["carl"]), Instant::now());
     assert_eq!(tree.take_actions(), []);
 }
 
@@ -102,7 +102,7 @@ fn a_lost_parent_starts_the_search_anew() {
     let actions = tree.take_actions();
     assert!(contains(&actions, &position(true, "us", 0)), "{actions:?}");
     assert!(matches!(actions[0], Action::ParentLost { .. }));
-    tree.on_possible_parents(offer(&["anna"]));
+    tree.on_possible_parents(offer(&["anna"]), Instant::now());
     assert!(matches!(tree.take_actions()[..], [Action::Dial(_)]));
 }
 
@@ -119,7 +119,7 @@ fn a_silent_parent_is_kept_until_another_delivers() {
     );
     assert!(!actions.contains(&Action::Close(1)), "{actions:?}");
 
-    tree.on_possible_parents(offer(&["anna", "bert"]));
+    tree.on_possible_parents(offer(&["anna", "bert"]), Instant::now());
     tree.on_dialled("bert", Some(2), later);
     tree.on_level(2, 0);
     assert_eq!(tree.on_search(2, later), Verdict::Take { forward: true });
@@ -132,7 +132,7 @@ fn a_silent_parent_that_speaks_again_stays() {
     let mut tree = with_parent();
     let later = Instant::now() + SILENCE + Duration::from_secs(1);
     tree.on_tick(later);
-    tree.on_possible_parents(offer(&["bert"]));
+    tree.on_possible_parents(offer(&["bert"]), Instant::now());
     tree.on_dialled("bert", Some(2), later);
     tree.take_actions();
     assert_eq!(tree.on_search(1, later), Verdict::Take { forward: true });
@@ -310,7 +310,7 @@ fn a_reset_drops_everyone() {
 #[test]
 fn candidates_that_say_nothing_are_dropped_and_quiet_ones_kept() {
     let mut tree = tree();
-    tree.on_possible_parents(offer(&["mute", "quiet"]));
+    tree.on_possible_parents(offer(&["mute", "quiet"]), Instant::now());
     let start = Instant::now();
     tree.on_dialled("mute", Some(1), start);
     tree.on_dialled("quiet", Some(2), start);
@@ -333,6 +333,30 @@ fn a_login_repeats_where_we_stand() {
     let actions = tree.take_actions();
     assert!(
         contains(&actions, &position(false, "rooty", 3)),
+        "{actions:?}"
+    );
+}
+
+#[test]
+fn ten_quiet_candidates_make_room_for_others_in_time() {
+    let mut tree = tree();
+    let start = Instant::now();
+    let names: Vec<String> = (0..10).map(|number| format!("quiet-{number}")).collect();
+    tree.on_possible_parents(
+        offer(&names.iter().map(String::as_str).collect::<Vec<_>>()),
+        start,
+    );
+    for (id, name) in (0..).zip(&names) {
+        tree.on_dialled(name, Some(id), start);
+        tree.on_level(id, 0);
+    }
+    tree.take_actions();
+    tree.on_possible_parents(offer(&["good"]), start);
+    assert_eq!(tree.take_actions(), [], "they have just come");
+    tree.on_possible_parents(offer(&["good"]), start + CANDIDATE + Duration::from_secs(1));
+    let actions = tree.take_actions();
+    assert!(
+        matches!(actions[..], [Action::Close(_), Action::Dial(_)]),
         "{actions:?}"
     );
 }

@@ -122,6 +122,7 @@ fn carry_out(tree: &mut Tree, step: Step, now: &mut Instant, next: &mut LinkId) 
                     port: 1,
                 })
                 .collect(),
+            *now,
         ),
         Step::Dialled(name, works) => tree.on_dialled(NAMES[name], works.then(&mut fresh), *now),
         Step::Incoming(name) => tree.on_incoming(NAMES[name], fresh()),
