@@ -165,7 +165,7 @@ impl Node {
                 self.report(Event::Notice(text.decode().into_owned())).await;
             }
             ServerResponse::Unknown { code, .. } => {
-                debug!(code, "skipped a message that is not known")
+                debug!(code, "skipped a message that is not known");
             }
             // Not what it says: names of users stand in it.
             _ => debug!("nothing to do for a message from the server"),
