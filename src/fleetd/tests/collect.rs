@@ -22,6 +22,9 @@ const KEY: &str = "Key-Okapi-Numbat-Tapir-Wombat";
 /// Longer than a session waits before its first tries elsewhere.
 const NO_FURTHER_LOGIN: Duration = Duration::from_secs(8);
 
+/// Makes something wrong.
+type Spoil = fn(&Mounted);
+
 /// A spec and its Secrets as Kubernetes mounts them.
 struct Mounted {
     dir: TempDir,
@@ -148,7 +151,7 @@ async fn what_cannot_start_says_why_and_what_to_do() {
         privacy: Some(("siv", "unused")),
         ..Spec::new(&server, BOTH)
     };
-    let cases: [(&[&str], fn(&Mounted), &str, &str); 5] = [
+    let cases: [(&[&str], Spoil, &str, &str); 5] = [
         (
             &["--region", "east"],
             |_| {},

@@ -340,9 +340,13 @@ impl Program {
 }
 
 impl Drop for Program {
+    #[expect(
+        clippy::print_stdout,
+        reason = "the test runner shows it for a test that fails"
+    )]
     fn drop(&mut self) {
         if std::thread::panicking() {
-            // What it said last says what went wrong; the test runner shows this only for a test that fails.
+            // What it said last says what went wrong.
             let lines = [self.stdout.all(), self.stderr.all()].concat();
             let from = lines.len().saturating_sub(40);
             println!("{}", lines[from..].join("\n"));

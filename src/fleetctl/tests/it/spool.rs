@@ -161,6 +161,10 @@ async fn a_store_of_a_newer_version_is_5_and_stays_as_it_is() {
 }
 
 /// Whether there can be file systems of our own. Where we are root there must be.
+#[expect(
+    clippy::print_stdout,
+    reason = "whoever reads the test's output sees why it did nothing"
+)]
 pub(crate) async fn may_mount() -> bool {
     let mut unshare = Command::new("unshare");
     let allowed = tokio::time::timeout(PATIENCE, unshare.args(["-rm", "true"]).output())
