@@ -22,7 +22,6 @@ use crate::rules;
     derive = "PartialEq",
     doc = "One study: a fleet of collectors in several regions, and what becomes of what they record.",
     printcolumn = r#"{"name": "Network", "type": "string", "jsonPath": ".spec.network"}"#,
-    printcolumn = r#"{"name": "Regions", "type": "string", "jsonPath": ".spec.regions[*].name"}"#,
     printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]

@@ -182,8 +182,8 @@ impl Manifest {
         let documents = serde_yaml::Deserializer::from_str(text);
         for (index, document) in documents.enumerate() {
             // An empty document has no head; `Option` takes it.
-            let head =
-                Option::<Head>::deserialize(document).map_err(|error| problem(origin, &error))?;
+            let head = Option::<Head>::deserialize(document)
+                .map_err(|error| head_problem(origin, &error))?;
             let Some(head) = head else { continue };
             match head.kind.as_str() {
                 KIND if head.api_version == format!("{GROUP}/{VERSION}") => {
@@ -235,11 +235,15 @@ impl Manifest {
         self.secrets.insert(name.to_owned(), values);
     }
 
-    /// The accounts of all regions, in their order.
-    pub fn accounts(&self) -> Result<Vec<(&Region, Credentials)>, SecretError> {
+    /// The accounts of all regions, or of the one that is named, in their order. The Secrets of other
+    /// regions need not be there.
+    pub fn accounts(&self, only: Option<&str>) -> Result<Vec<(&Region, Credentials)>, SecretError> {
         let mut users: HashMap<String, &str> = HashMap::new();
         let mut accounts = Vec::new();
         for (index, region) in self.collector.spec.regions.iter().enumerate() {
+            if only.is_some_and(|only| only != region.name) {
+                continue;
+            }
             let credentials = self.credentials(index, region)?;
             if let Some(first) = users.insert(credentials.username.clone(), &region.name) {
                 let (first, second) = (first.to_owned(), region.name.clone());
@@ -310,11 +314,12 @@ fn strict<T: DeserializeOwned>(
         })?;
     let mut unknown = Vec::new();
     let value = serde_ignored::deserialize(document, |path| unknown.push(path.to_string()))
-        .map_err(|error| problem(origin, &error))?;
+        .map_err(|error| problem(origin, &error));
     // The head was read before; the types do not hold it.
     unknown.retain(|path| path != "apiVersion" && path != "kind");
+    // A field that is misspelt explains one that is missing.
     match unknown.into_iter().next() {
-        None => Ok(value),
+        None => value,
         Some(path) => Err(ManifestError::UnknownField {
             origin: origin.to_owned(),
             kind: kind.to_owned(),
@@ -331,15 +336,31 @@ fn problem(origin: &str, error: &serde_yaml::Error) -> ManifestError {
     }
 }
 
+/// What kind of document it is has not been read yet: it may be a Secret, so values are not quoted.
+fn head_problem(origin: &str, error: &serde_yaml::Error) -> ManifestError {
+    if error.to_string().contains("invalid") {
+        unquoted(
+            origin,
+            error,
+            "a document",
+            "a value is not of the type that it should be",
+        )
+    } else {
+        problem(origin, error)
+    }
+}
+
 /// The parser quotes what it found, which in a Secret may be a part of one: only the place is told.
 fn secret_problem(origin: &str, error: &serde_yaml::Error) -> ManifestError {
+    let rule = "values under `stringData` are text, values under `data` are base64";
+    unquoted(origin, error, "a Secret", rule)
+}
+
+fn unquoted(origin: &str, error: &serde_yaml::Error, what: &str, rule: &str) -> ManifestError {
     let place = error.location().map_or_else(String::new, |at| {
         format!(" at line {} column {}", at.line(), at.column())
     });
-    let problem = format!(
-        "a Secret cannot be read{place}: values under `stringData` are text, \
-         values under `data` are base64"
-    );
+    let problem = format!("{what} cannot be read{place}: {rule}");
     ManifestError::Document {
         origin: origin.to_owned(),
         problem,

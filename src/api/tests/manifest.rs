@@ -41,7 +41,7 @@ fn the_example_is_complete() {
     let manifest = Manifest::parse(EXAMPLE, "soulseek.yaml").unwrap();
     assert_eq!(manifest.name(), "searches");
     assert!(manifest.ignored.is_empty());
-    let accounts = manifest.accounts().unwrap();
+    let accounts = manifest.accounts(None).unwrap();
     let names: Vec<_> = accounts
         .iter()
         .map(|(region, account)| (region.name.as_str(), account.username.as_str()))
@@ -91,7 +91,7 @@ metadata: {name: other}
 ---
 ";
     let manifest = Manifest::parse(&format!("{MINIMAL}{secret}"), "f").unwrap();
-    let accounts = manifest.accounts().unwrap();
+    let accounts = manifest.accounts(None).unwrap();
     assert_eq!(accounts[0].1.username, "anna");
     assert_eq!(accounts[0].1.password.expose_secret(), "new");
     assert_eq!(manifest.ignored, ["ConfigMap/other"]);
@@ -133,6 +133,10 @@ fn wrong_specs_are_told_what_is_wrong_and_where() {
             region("listen: {port: high}"),
             "invalid type: string \"high\"",
         ),
+        (
+            with_spec("{netwrok: soulseek, regions: []}"),
+            "no field `spec.netwrok`, did you mean `network`?",
+        ),
         (region("name: twice"), "duplicate field `name`"),
         (
             with_spec(
@@ -168,6 +172,7 @@ fn wrong_specs_are_told_what_is_wrong_and_where() {
 #[test]
 fn an_unreadable_secret_is_not_quoted() {
     for value in [
+        "data: {password: !!int hunter12345678}",
         "stringData: {password: [12345678]}",
         "data: {password: '%%12345678'}",
     ] {
@@ -175,7 +180,7 @@ fn an_unreadable_secret_is_not_quoted() {
             "{MINIMAL}---\napiVersion: v1\nkind: Secret\nmetadata: {{name: account}}\n{value}\n"
         );
         let found = error(&secret);
-        assert!(found.contains("a Secret cannot be read at line"), "{found}");
+        assert!(found.contains("cannot be read at line"), "{found}");
         assert!(!found.contains("12345678"), "{found}");
     }
 }
@@ -183,13 +188,13 @@ fn an_unreadable_secret_is_not_quoted() {
 #[test]
 fn missing_and_incomplete_secrets_are_named() {
     let mut manifest = Manifest::parse(MINIMAL, "f").unwrap();
-    let missing = manifest.accounts().unwrap_err();
+    let missing = manifest.accounts(None).unwrap_err();
     assert_eq!(
         missing.to_string(),
         "spec.regions[0].credentialsSecretRef names the Secret `account`, which is not there"
     );
     manifest.add_secret("account", [("username".to_owned(), "anna".into())].into());
-    let lacking = manifest.accounts().unwrap_err();
+    let lacking = manifest.accounts(None).unwrap_err();
     assert_eq!(
         lacking,
         SecretError::Key {
@@ -205,7 +210,7 @@ fn missing_and_incomplete_secrets_are_named() {
         ];
         manifest.add_secret("account", secret.into());
         assert_eq!(
-            manifest.accounts().unwrap_err(),
+            manifest.accounts(None).unwrap_err(),
             SecretError::Username {
                 name: "account".into()
             }
@@ -216,9 +221,29 @@ fn missing_and_incomplete_secrets_are_named() {
 #[test]
 fn two_regions_cannot_share_an_account() {
     let text = EXAMPLE.replace("change-me-2", "change-me-1");
-    let error = Manifest::parse(&text, "f").unwrap().accounts().unwrap_err();
+    let error = Manifest::parse(&text, "f")
+        .unwrap()
+        .accounts(None)
+        .unwrap_err();
     assert_eq!(
         error.to_string(),
         "the regions `germany` and `us-west` use the same account"
+    );
+}
+
+/// A container that runs one region has only that region's Secret.
+#[test]
+fn one_region_needs_only_its_own_account() {
+    let mut manifest =
+        Manifest::parse(&EXAMPLE.replace("kind: Secret", "kind: Other"), "f").unwrap();
+    let account = [
+        ("username".to_owned(), "anna".into()),
+        ("password".to_owned(), "x".into()),
+    ];
+    manifest.add_secret("soulseek-us-west", account.into());
+    assert!(manifest.accounts(None).is_err());
+    assert_eq!(
+        manifest.accounts(Some("us-west")).unwrap()[0].1.username,
+        "anna"
     );
 }

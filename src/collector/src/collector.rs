@@ -15,12 +15,14 @@ use tracing::{error, info, warn};
 use crate::clock::WallClock;
 use crate::duplicates::Recent;
 use crate::metrics::{ClientMetrics, Metrics};
-use crate::state::{Phase, State};
+use crate::state::{Phase, Phases, State};
 
 /// Events that may wait between the session and the collector.
 const EVENTS: usize = 1024;
 /// How often the system clock and the session's status are looked at.
 const TICK: Duration = Duration::from_secs(1);
+/// A wait for the spool that is longer than this is written into the journal.
+const LONG_WAIT: Duration = Duration::from_secs(5);
 /// Databases and CSV readers stop at NUL: this symbol stands for it in the readable text.
 const SYMBOL_FOR_NUL: &str = "\u{2400}";
 
@@ -56,6 +58,7 @@ struct Recorder {
     /// `None` where duplicates are kept.
     recent: Option<Recent>,
     clock: WallClock,
+    phases: Phases,
     metrics: ClientMetrics,
 }
 
@@ -76,6 +79,7 @@ impl Collector {
             pseudonymizer,
             recent: drop_duplicates.then(Recent::default),
             clock: WallClock::new(Instant::now(), Timestamp::now()),
+            phases: Phases::new(),
             metrics: metrics.of(client_id),
         };
         Ok(Self {
@@ -149,49 +153,36 @@ impl Recorder {
         event: Event,
         state: &watch::Sender<State>,
     ) -> Result<(), SpoolClosed> {
-        let phase = match event {
+        match event {
             Event::Search(search) => return self.record(search, state).await,
             Event::Connected => {
                 info!(client_id, "logged in");
                 self.journal("connected", String::new()).await;
-                // A parent stays while the server is away.
-                match state.borrow().phase {
-                    Phase::Fed { level } => Phase::Fed { level },
-                    _ => Phase::Searching,
-                }
+                self.phases.set_server(Phase::Searching);
             }
             Event::Disconnected { reason, retry_in } => {
                 self.metrics.disconnects.inc();
-                warn!(
-                    client_id,
-                    reason,
-                    retry_in_s = retry_in.as_secs_f32(),
-                    "not connected to the server"
-                );
+                let retry_in_s = retry_in.as_secs_f32();
+                warn!(client_id, reason, retry_in_s, "not connected to the server");
                 self.journal("disconnected", reason.clone()).await;
-                match state.borrow().phase {
-                    Phase::Fed { level } => Phase::Fed { level },
-                    _ => Phase::Waiting {
-                        reason,
-                        until: Instant::now() + retry_in,
-                    },
-                }
+                let until = Instant::now() + retry_in;
+                self.phases.set_server(Phase::Waiting { reason, until });
             }
             Event::Refused(refusal) => {
                 error!(client_id, hint = refusal.hint(), "{refusal}");
                 self.journal("refused", refusal.to_string()).await;
-                Phase::Refused(refusal)
+                self.phases.set_server(Phase::Refused(refusal));
             }
             Event::ParentFound { level } => {
                 info!(client_id, level, "a parent sends searches");
                 self.journal("parent found", format!("level {level}")).await;
-                Phase::Fed { level }
+                self.phases.set_feed(Some(Phase::Fed { level }));
             }
             Event::ParentLost { reason } => {
                 self.metrics.parents_lost.inc();
                 info!(client_id, reason, "the parent sends no more searches");
                 self.journal("parent lost", reason.to_owned()).await;
-                Phase::Searching
+                self.phases.set_feed(None);
             }
             Event::BecameRoot => {
                 info!(
@@ -199,14 +190,15 @@ impl Recorder {
                     "the server sends searches: this node is a branch root"
                 );
                 self.journal("became root", String::new()).await;
-                Phase::Root
+                self.phases.set_feed(Some(Phase::Root));
             }
             Event::Notice(text) => {
                 warn!(client_id, text, "the server says something");
                 self.journal("notice", text).await;
                 return Ok(());
             }
-        };
+        }
+        let phase = self.phases.current();
         state.send_modify(|state| state.phase = phase);
         Ok(())
     }
@@ -235,7 +227,14 @@ impl Recorder {
             source: store_source(search.source),
             branch_level: search.branch_level,
         };
+        let offered = Instant::now();
         self.spool.append(record).await?;
+        let waited = offered.elapsed();
+        if waited > LONG_WAIT {
+            // Nothing was read from the network meanwhile: a gap, if the others did not wait for us.
+            self.journal("spool waited", format!("{} s", waited.as_secs()))
+                .await;
+        }
         self.metrics.searches(search.source).inc();
         state.send_modify(|state| {
             state.recorded += 1;

@@ -11,8 +11,8 @@ use fleet_telemetry::readiness::Readiness;
 use prometheus_client::registry::Registry;
 use secrecy::SecretString;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -28,6 +28,9 @@ const MAX_CHILDREN: usize = 10;
 
 /// A region that has recorded nothing for this long is not ready.
 const QUIET: Duration = Duration::from_mins(5);
+
+/// After a signal, collectors that cannot hand over what they hold are waited for this long.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The collectors could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -82,29 +85,25 @@ pub struct RunningRegion {
     pub state: watch::Receiver<State>,
 }
 
-/// The collectors of this process, running.
+/// The collectors of this process.
 #[derive(Debug)]
 pub struct Fleet {
-    regions: Vec<RunningRegion>,
+    collectors: Vec<(String, Collector)>,
     spool: Spool,
-    tasks: JoinSet<(String, End)>,
 }
 
 impl Fleet {
-    /// Starts the spec's regions, or the one that is named.
-    pub async fn start(
+    /// Opens the spool and the ports of the spec's regions, or of the one that is named. Nobody is
+    /// connected to yet, so that a program that cannot start does not log in and out again.
+    pub async fn bind(
         manifest: &Manifest,
         only: Option<&str>,
         data_dir: &Path,
         metrics: &Metrics,
-        cancelled: &CancellationToken,
     ) -> Result<Self, StartError> {
-        let mut accounts = manifest.accounts()?;
-        if let Some(only) = only {
-            accounts.retain(|(region, _)| region.name == only);
-            if accounts.is_empty() {
-                return Err(StartError::NoRegion(only.to_owned()));
-            }
+        let accounts = manifest.accounts(only)?;
+        if let (Some(only), true) = (only, accounts.is_empty()) {
+            return Err(StartError::NoRegion(only.to_owned()));
         }
         let key = privacy_key(manifest, data_dir)?;
         let spec = &manifest.collector.spec;
@@ -113,8 +112,7 @@ impl Fleet {
         Pseudonymizer::new(scheme, &key)?;
         let spool = Spool::open(data_dir, SpoolOptions::default()).await?;
 
-        let mut regions = Vec::new();
-        let mut tasks = JoinSet::new();
+        let mut collectors = Vec::new();
         for (region, account) in accounts {
             let Region {
                 name,
@@ -141,27 +139,18 @@ impl Fleet {
                 metrics,
             )
             .await?;
-            regions.push(RunningRegion {
-                client_id: name.clone(),
-                state: collector.state(),
-            });
-            let (name, cancelled) = (name.clone(), cancelled.clone());
-            tasks.spawn(async move { (name, collector.run(cancelled).await) });
+            collectors.push((name.clone(), collector));
         }
-        Ok(Self {
-            regions,
-            spool,
-            tasks,
-        })
+        Ok(Self { collectors, spool })
     }
 
     /// The regions, for those who watch them.
     pub fn regions(&self) -> Vec<RunningRegion> {
-        let copy = |region: &RunningRegion| RunningRegion {
-            client_id: region.client_id.clone(),
-            state: region.state.clone(),
+        let region = |(name, collector): &(String, Collector)| RunningRegion {
+            client_id: name.clone(),
+            state: collector.state(),
         };
-        self.regions.iter().map(copy).collect()
+        self.collectors.iter().map(region).collect()
     }
 
     /// How the spool is doing.
@@ -191,19 +180,46 @@ impl Fleet {
         }
     }
 
-    /// Waits until every region has ended, and writes everything that is still in memory.
-    pub async fn finish(mut self) -> Result<Vec<(String, End)>, StoreError> {
+    /// Records until every region has ended or the token is cancelled, and writes everything that is
+    /// still in memory. A disk that takes nothing holds up the end for a while, and not for ever.
+    pub async fn run(
+        self,
+        cancelled: &CancellationToken,
+    ) -> Result<Vec<(String, End)>, StoreError> {
+        let Self { collectors, spool } = self;
+        let mut tasks = JoinSet::new();
+        for (name, collector) in collectors {
+            let cancelled = cancelled.clone();
+            tasks.spawn(async move { (name, collector.run(cancelled).await) });
+        }
         let mut ends = Vec::new();
-        while let Some(end) = self.tasks.join_next().await {
-            match end {
-                Ok(end) => ends.push(end),
-                // A task of ours panicked. What it had accepted is in the spool.
-                Err(error) => warn!(%error, "a collector ended unexpectedly"),
+        let patience = async {
+            cancelled.cancelled().await;
+            sleep(STOP_PATIENCE).await;
+        };
+        tokio::pin!(patience);
+        loop {
+            tokio::select! {
+                ended = tasks.join_next() => match ended {
+                    Some(end) => ends.extend(expected(end)),
+                    None => break,
+                },
+                () = &mut patience => break,
             }
         }
-        self.spool.close().await?;
-        Ok(ends)
+        let closed = spool.close().await;
+        // Collectors that waited for the spool have an answer now.
+        while let Some(end) = tasks.join_next().await {
+            ends.extend(expected(end));
+        }
+        closed.map(|()| ends)
     }
+}
+
+/// A task of ours that panicked has no end to tell. What it had accepted is in the spool.
+fn expected(end: Result<(String, End), JoinError>) -> Option<(String, End)> {
+    end.inspect_err(|error| warn!(%error, "a collector ended unexpectedly"))
+        .ok()
 }
 
 /// The key of the spec's Secret, or the one in the data directory.

@@ -136,7 +136,7 @@ spec:
         symlink("..data/password", account.join("password")).unwrap();
 
         let manifest = read_spec(&file, Some(&secrets)).unwrap();
-        let accounts = manifest.accounts().unwrap();
+        let accounts = manifest.accounts(None).unwrap();
         assert_eq!(accounts[0].1.username, "anna");
         assert_eq!(accounts[0].1.password.expose_secret(), "pass word");
     }

@@ -30,6 +30,42 @@ pub enum Phase {
     Refused(Refusal),
 }
 
+/// What the phase is made of: the server and the feed come and go on their own, for a parent stays
+/// while the server is away.
+#[derive(Debug)]
+pub(crate) struct Phases {
+    server: Phase,
+    feed: Option<Phase>,
+}
+
+impl Phases {
+    pub(crate) fn new() -> Self {
+        Self {
+            server: Phase::Connecting,
+            feed: None,
+        }
+    }
+
+    pub(crate) fn set_server(&mut self, server: Phase) {
+        // The server's own searches end with it.
+        if server != Phase::Searching && self.feed == Some(Phase::Root) {
+            self.feed = None;
+        }
+        self.server = server;
+    }
+
+    pub(crate) fn set_feed(&mut self, feed: Option<Phase>) {
+        self.feed = feed;
+    }
+
+    pub(crate) fn current(&self) -> Phase {
+        match (&self.server, &self.feed) {
+            (Phase::Refused(_), _) | (_, None) => self.server.clone(),
+            (_, Some(feed)) => feed.clone(),
+        }
+    }
+}
+
 /// A collector's figures.
 #[derive(Debug, Clone)]
 pub struct State {

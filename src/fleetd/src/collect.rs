@@ -48,15 +48,9 @@ pub(crate) async fn run(arguments: Collect) -> Result<(), Failure> {
     let mut registry = Registry::default();
     register_process_metrics(&mut registry);
     let metrics = Metrics::register(&mut registry);
-    let started = Fleet::start(
-        &manifest,
-        region.as_deref(),
-        &data_dir,
-        &metrics,
-        &cancelled,
-    )
-    .await;
-    let fleet = started.map_err(hinted_start)?;
+    let fleet = Fleet::bind(&manifest, region.as_deref(), &data_dir, &metrics)
+        .await
+        .map_err(hinted_start)?;
     fleet.register_metrics(&mut registry);
     let readiness = Readiness::default();
     fleet.register_readiness(&readiness);
@@ -68,7 +62,7 @@ pub(crate) async fn run(arguments: Collect) -> Result<(), Failure> {
     admin.serve(listen, cancelled.clone()).await?;
 
     let ends = fleet
-        .finish()
+        .run(&cancelled)
         .await
         .context("the spool could not be closed")?;
     if ends.iter().any(|(_, end)| matches!(end, End::Refused(_))) && !cancelled.is_cancelled() {

@@ -34,7 +34,7 @@ struct Soulseek {
     #[arg(long, default_value_t = 0)]
     searchers: u32,
     /// Searches a second that the scripted users make, all together.
-    #[arg(long, default_value_t = 10.0)]
+    #[arg(long, default_value_t = 10.0, value_parser = parse_rate)]
     rate: f64,
     /// Seconds between two offers of parents to users who look for one.
     #[arg(long, default_value_t = 3)]
@@ -43,6 +43,14 @@ struct Soulseek {
     /// parents of slower ones.
     #[arg(long, value_name = "USER=SPEED", value_parser = parse_speed)]
     speed: Vec<(String, u32)>,
+}
+
+fn parse_rate(text: &str) -> Result<f64, String> {
+    let rate = text
+        .parse()
+        .ok()
+        .filter(|&rate: &f64| rate.is_finite() && rate > 0.0);
+    rate.ok_or_else(|| "write a number above 0".to_owned())
 }
 
 fn parse_speed(text: &str) -> Result<(String, u32), String> {

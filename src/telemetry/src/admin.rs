@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
@@ -53,7 +53,8 @@ impl Admin {
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(readyz))
             .route("/debug/log-level", put(log_level))
-            .with_state(Arc::new(self));
+            .with_state(Arc::new(self))
+            .into_make_service_with_connect_info::<SocketAddr>();
         let serving =
             axum::serve(listener, router).with_graceful_shutdown(cancelled.cancelled_owned());
         tokio::spawn(async move {
@@ -87,12 +88,24 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, axum::Json(body)).into_response()
 }
 
-async fn log_level(State(admin): State<Arc<Admin>>, level: String) -> Response {
+/// Only from this machine: whoever reaches the port from elsewhere may read, not change.
+async fn log_level(
+    State(admin): State<Arc<Admin>>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    level: String,
+) -> Response {
     let Some(handle) = &admin.level else {
         return StatusCode::NOT_FOUND.into_response();
     };
+    if !from.ip().to_canonical().is_loopback() {
+        return (StatusCode::FORBIDDEN, "only from this machine\n").into_response();
+    }
     match handle.set(level.trim()) {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+        Err(_) => (
+            StatusCode::BAD_REQUEST,
+            "not a log level, for example info\n",
+        )
+            .into_response(),
     }
 }

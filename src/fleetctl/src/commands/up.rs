@@ -65,7 +65,7 @@ pub(crate) async fn run(arguments: Up) -> Result<(), Failure> {
     let mut registry = Registry::default();
     register_process_metrics(&mut registry);
     let metrics = Metrics::register(&mut registry);
-    let fleet = Fleet::start(&manifest, None, &data_dir, &metrics, &cancelled).await?;
+    let fleet = Fleet::bind(&manifest, None, &data_dir, &metrics).await?;
     fleet.register_metrics(&mut registry);
     let readiness = Readiness::default();
     fleet.register_readiness(&readiness);
@@ -85,7 +85,12 @@ pub(crate) async fn run(arguments: Up) -> Result<(), Failure> {
         });
     }
     let watching = progress.watch(&fleet);
-    let ends = fleet.finish().await;
+    let stopping = cancelled.clone();
+    tokio::spawn(async move {
+        stopping.cancelled().await;
+        printer::note("stopping: what is in memory is written; Ctrl-C again ends at once");
+    });
+    let ends = fleet.run(&cancelled).await;
     let recorded = watching.stop().await;
     summary(&data_dir, file.as_deref(), recorded, demo.is_some());
     outcome(&ends?, &cancelled)

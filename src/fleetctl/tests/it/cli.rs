@@ -240,7 +240,7 @@ hint: name a file like docs/examples/soulseek.yaml
 fn a_spec_that_cannot_be_used_is_3() {
     let good = COLLECTOR.replace("SCHEME", "siv");
     assert_snapshot!(bad_spec(3, "kind: [unfinished"), @r##"
-error: FILE: kind: invalid type: sequence, expected a string at line 1 column 7
+error: FILE: a document cannot be read at line 1 column 7: a value is not of the type that it should be
 hint: the file is what `kubectl apply -f` takes: YAML documents parted by `---`; docs/examples/soulseek.yaml is one that works
 "##);
     assert_snapshot!(bad_spec(3, ""), @r##"

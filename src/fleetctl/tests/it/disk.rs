@@ -121,3 +121,55 @@ async fn a_full_disk_is_told_once_and_costs_nothing_when_there_is_room_again() {
         (&SEARCHES.into(), &SEARCHES.into())
     );
 }
+
+/// `fleetctl up` on a file system that stays full; a line on standard input ends the program.
+const SCRIPT_FULL: &str = r#"
+mount -t tmpfs -o size=3m tmpfs "$2" || exit 101
+"$0" up "$1" --data-dir "$2" --listen 127.0.0.1:0 &
+read -r end
+kill -s TERM $!
+wait $!
+"#;
+
+/// Everything waits for the disk then, and the program still ends, and says what that costs.
+#[tokio::test]
+async fn a_full_disk_does_not_keep_the_program_from_ending() {
+    if !may_mount().await {
+        return;
+    }
+    let server = server().await;
+    let tmp = tempfile::tempdir().unwrap();
+    let (file, dir) = (tmp.path().join("spec.yaml"), tmp.path().join("data"));
+    std::fs::write(&file, Spec::new(&server, &["north"]).text()).unwrap();
+    std::fs::create_dir(&dir).unwrap();
+    let mut unshare = command("unshare");
+    unshare.args([
+        "-rm",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "sh",
+        "-c",
+        SCRIPT_FULL,
+    ]);
+    unshare
+        .arg(env!("CARGO_BIN_EXE_fleetctl"))
+        .args([&file, &dir])
+        .stdin(Stdio::piped());
+    let mut program = Program::start(unshare);
+    listening(&server, &["acct-north"]).await;
+    let flooding = tokio::spawn(async move {
+        for token in 0..SEARCHES {
+            server
+                .search("anna", token, "words that fill a disk, bit by bit")
+                .await;
+        }
+    });
+    program.readyz(503, "\"spool\"").await;
+    program.stdin().write_all(b"end\n").await.unwrap();
+    assert_eq!(program.ended().await, Some(5), "{}", program.stderr.text());
+    program
+        .says("records could not be written before the end")
+        .await;
+    flooding.abort();
+}

@@ -83,6 +83,8 @@ impl Shared {
         for root in roots {
             let _ = root.send(frame.clone()).await;
         }
+        // Whoever searches in a loop must not keep others from running where there are no roots.
+        tokio::task::yield_now().await;
     }
 
     fn private_message(&self, from: Text, text: Text) -> ServerResponse {

@@ -181,8 +181,8 @@ impl Session {
         ))
     }
 
-    /// Runs until it is cancelled, or refused by the server ([`Event::Refused`] is then the last
-    /// event), or until nobody takes its events.
+    /// Runs until it is cancelled, or refused by the server ([`Event::Refused`]), or until nobody takes
+    /// its events. What was read before the end is reported, also after a refusal.
     pub async fn run(self, cancelled: CancellationToken) {
         let Self {
             config,
