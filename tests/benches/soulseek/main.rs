@@ -1,0 +1,77 @@
+//! How fast, and how big: `cargo bench -p fleet-tests --bench soulseek [-- --json]`. What it measures and how to read
+//! it stands in `docs/benchmarks.md`.
+//!
+//! No number makes it fail, only a wrong count does.
+
+mod collector;
+mod corpus;
+mod decode;
+mod disk;
+mod feeder;
+mod memory;
+mod peer;
+mod process;
+mod report;
+
+use anyhow::Result;
+use clap::{Parser, ValueEnum};
+
+use crate::report::Report;
+
+/// Measures the Soulseek collector, beside aioslsk.
+#[derive(Debug, Parser)]
+struct Options {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// A million searches at the steady rate (more than eight minutes), not a minute of them
+    #[arg(long)]
+    long: bool,
+    /// Records of each run from socket to disk
+    #[arg(long, default_value_t = 1_000_000)]
+    records: u32,
+    /// Runs from socket to disk; the best one counts
+    #[arg(long, default_value_t = 3)]
+    runs: u32,
+    /// Only this part; can be given more than once
+    #[arg(long, value_enum)]
+    only: Vec<Part>,
+    /// Given by cargo bench.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Decode,
+    Disk,
+    Memory,
+}
+
+// One thread: the other core belongs to the collector.
+#[tokio::main(flavor = "current_thread")]
+#[expect(clippy::print_stdout, reason = "a benchmark prints")]
+async fn main() -> Result<()> {
+    let options = Options::parse();
+    if !options.bench {
+        // `cargo test --all-targets` runs benchmarks, too, to see that they start.
+        return Ok(());
+    }
+    let wanted = |part| options.only.is_empty() || options.only.contains(&part);
+    let mut report = Report::new(process::machine());
+    if wanted(Part::Decode) {
+        decode::run(&mut report).await?;
+    }
+    if wanted(Part::Disk) {
+        disk::run(&mut report, &options).await?;
+    }
+    if wanted(Part::Memory) {
+        memory::run(&mut report, &options).await?;
+    }
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print!("{}", report.table());
+    }
+    Ok(())
+}
