@@ -248,8 +248,8 @@ error: FILE: 0 documents of kind ResearchCollector where one is needed
 hint: keep one ResearchCollector in a file
 "##);
     assert_snapshot!(bad_spec(3, &good.replace("  network", "  netwrok")), @r##"
-error: FILE: spec: missing field `network` at line 5 column 3
-hint: the file is what `kubectl apply -f` takes: YAML documents parted by `---`; docs/examples/soulseek.yaml is one that works
+error: FILE: ResearchCollector has no field `spec.netwrok`, did you mean `network`?
+hint: `fleetctl crd` prints every field that there is
 "##);
     assert_snapshot!(bad_spec(3, &good.replace("credentialsSecretRef", "credentialSecretRef")), @r##"
 error: FILE: spec.regions[0]: missing field `credentialsSecretRef` at line 9 column 5
