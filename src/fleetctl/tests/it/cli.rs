@@ -252,8 +252,8 @@ error: FILE: ResearchCollector has no field `spec.netwrok`, did you mean `networ
 hint: `fleetctl crd` prints every field that there is
 "##);
     assert_snapshot!(bad_spec(3, &good.replace("credentialsSecretRef", "credentialSecretRef")), @r##"
-error: FILE: spec.regions[0]: missing field `credentialsSecretRef` at line 9 column 5
-hint: the file is what `kubectl apply -f` takes: YAML documents parted by `---`; docs/examples/soulseek.yaml is one that works
+error: FILE: ResearchCollector has no field `spec.regions.0.credentialSecretRef`, did you mean `credentialsSecretRef`?
+hint: `fleetctl crd` prints every field that there is
 "##);
     assert_snapshot!(bad_spec(3, &good.replace("  privacy", "  privcy")), @r##"
 error: FILE: ResearchCollector has no field `spec.privcy`, did you mean `privacy`?
