@@ -8,7 +8,9 @@ use fleet_soulseek::{
     messages::{
         distributed::DistributedMessage,
         init::{ConnectionType, InitMessage},
-        server::{LoginResponse, LoginSuccess, PossibleParent, ServerRequest, ServerResponse},
+        server::{
+            Hidden, LoginResponse, LoginSuccess, PossibleParent, ServerRequest, ServerResponse,
+        },
     },
 };
 use tokio::{
@@ -105,7 +107,7 @@ impl Feeder {
         let success = LoginSuccess {
             greeting: "hello".into(),
             address: Some(Ipv4Addr::LOCALHOST),
-            password_hash: Some("5f4dcc3b5aa765d61d8327deb882cf99".into()),
+            password_hash: Some(Hidden("5f4dcc3b5aa765d61d8327deb882cf99".into())),
             supporter: Some(false),
         };
         let response = ServerResponse::Login(LoginResponse::Success(success));

@@ -153,7 +153,10 @@ impl Report {
     }
 
     /// Kept for the end, and shown at once to whoever waits.
-    #[expect(clippy::print_stderr, reason = "a benchmark that takes minutes says how far it is")]
+    #[expect(
+        clippy::print_stderr,
+        reason = "a benchmark that takes minutes says how far it is"
+    )]
     pub(crate) fn note(&mut self, note: String) {
         eprintln!("{note}");
         self.notes.push(note);

@@ -26,6 +26,9 @@ const MINOR_VERSION: u32 = 1;
 /// Requests that may wait for the server to read. It reads few; one that reads none is gone.
 const OUTBOX: usize = 256;
 
+/// The code of the answer to a login, as it stands in front of it.
+const LOGIN: [u8; 4] = 1_u32.to_le_bytes();
+
 /// What the server connection tells the session.
 #[derive(Debug)]
 pub(super) enum ServerInput {
@@ -70,6 +73,8 @@ enum Lost {
     Full,
     #[error("the server has not answered for {0:?}")]
     NoLife(Duration),
+    #[error("the server's answer to the login cannot be read: {0}")]
+    Decode(#[from] crate::wire::DecodeError),
 }
 
 enum End {
@@ -249,8 +254,10 @@ async fn login_response(reader: &mut FrameReader<OwnedReadHalf>) -> Result<Login
             .await
             .map_err(|_| Lost::CutOff)?
             .ok_or(Lost::CutOff)?;
-        if let Ok(ServerResponse::Login(response)) = ServerResponse::decode(&frame) {
-            return Ok(response);
+        match ServerResponse::decode(&frame) {
+            Ok(ServerResponse::Login(response)) => return Ok(response),
+            Err(error) if frame.payload().starts_with(&LOGIN) => return Err(error.into()),
+            _ => {}
         }
     }
 }
