@@ -148,7 +148,7 @@ impl Collector {
         .await?;
         let expected = format!("{count},{count},0,{}", count.saturating_sub(1));
         ensure!(
-            found.trim().ends_with(&expected),
+            found.lines().last() == Some(expected.as_str()),
             "count, distinct, min and max of tokens should be {expected}, but are:\n{found}"
         );
         Ok(fs::metadata(data.join("soulseek.db"))?.len())

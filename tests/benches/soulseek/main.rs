@@ -13,6 +13,8 @@ mod peer;
 mod process;
 mod report;
 
+use std::env;
+
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
 
@@ -28,7 +30,7 @@ struct Options {
     #[arg(long)]
     long: bool,
     /// Records of each run from socket to disk
-    #[arg(long, default_value_t = 1_000_000)]
+    #[arg(long, default_value_t = 2_000_000)]
     records: u32,
     /// Runs from socket to disk; the best one counts
     #[arg(long, default_value_t = 3)]
@@ -59,6 +61,9 @@ async fn main() -> Result<()> {
     }
     let wanted = |part| options.only.is_empty() || options.only.contains(&part);
     let mut report = Report::new(process::machine());
+    if env::var_os("CARGO_INCREMENTAL").is_some_and(|value| value == "1") {
+        report.note("built with CARGO_INCREMENTAL=1: not the code that users run".to_owned());
+    }
     if wanted(Part::Decode) {
         decode::run(&mut report).await?;
     }

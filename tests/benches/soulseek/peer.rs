@@ -66,6 +66,11 @@ pub(crate) async fn receive(count: u32) -> Result<Received> {
     fed.send(&frames).await?;
     let received: Received = serde_json::from_str(&line(&mut lines).await?)?;
     client.kill().await?;
+    ensure!(
+        received.searches == count,
+        "aioslsk has counted {} searches of {count}",
+        received.searches
+    );
     Ok(received)
 }
 

@@ -14,6 +14,7 @@ pub(crate) struct Report {
     machine: String,
     rows: Vec<Row>,
     notes: Vec<String>,
+    runs: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -145,6 +146,7 @@ impl Report {
             machine,
             rows: Vec::new(),
             notes: Vec::new(),
+            runs: Vec::new(),
         }
     }
 
@@ -152,14 +154,19 @@ impl Report {
         self.rows.push(row);
     }
 
-    /// Kept for the end, and shown at once to whoever waits.
+    /// Stands below the table.
+    pub(crate) fn note(&mut self, note: String) {
+        self.notes.push(note);
+    }
+
+    /// One of several runs, of which the best gets into the table.
     #[expect(
         clippy::print_stderr,
         reason = "a benchmark that takes minutes says how far it is"
     )]
-    pub(crate) fn note(&mut self, note: String) {
-        eprintln!("{note}");
-        self.notes.push(note);
+    pub(crate) fn run(&mut self, run: String) {
+        eprintln!("{run}");
+        self.runs.push(run);
     }
 
     pub(crate) fn table(&self) -> String {
