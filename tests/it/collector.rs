@@ -183,7 +183,7 @@ async fn real_clients_accept_us_as_their_parent_and_root() -> Result<()> {
                 .iter()
                 .any(|user| user.username == **name && user.level == 1 && user.root == "collector")
         };
-        Ok(children.iter().all(|name| placed(name)))
+        Ok(children.iter().all(placed))
     })
     .await?;
     for client in [&nicotine, &aioslsk] {
@@ -280,7 +280,7 @@ async fn looks_for_parents(sim: &Sim, names: &[&str]) -> Result<()> {
                     .iter()
                     .any(|user| user.username == **name && user.wants_parent && user.port != 0)
             };
-            if names.iter().all(|name| looks(name)) {
+            if names.iter().all(looks) {
                 return;
             }
             sleep(Duration::from_millis(50)).await;

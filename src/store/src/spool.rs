@@ -37,9 +37,9 @@ impl Default for SpoolOptions {
     fn default() -> Self {
         Self {
             linger: Duration::from_millis(10),
-            batch_entries: 8192,
-            queue_entries: 8192,
-            queue_bytes: 8 << 20,
+            batch_entries: 4096,
+            queue_entries: 4096,
+            queue_bytes: 4 << 20,
             retry: Duration::from_secs(1),
             close_patience: Duration::from_secs(10),
             #[cfg(test)]

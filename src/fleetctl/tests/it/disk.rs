@@ -76,7 +76,7 @@ async fn a_full_disk_is_told_once_and_costs_nothing_when_there_is_room_again() {
     let accepted = program.metric("fleet_searches_total", "").await;
     let pending = program.metric("fleet_spool_pending", "").await;
     assert!(
-        accepted <= committed + 2 * 8192 + 1 && pending > 0,
+        accepted <= committed + 2 * 4096 + 1 && pending > 0,
         "{accepted} {committed} {pending}"
     );
     let errors = || {

@@ -46,6 +46,10 @@ pub(super) async fn connect(address: SocketAddr, limit: Duration) -> io::Result<
 }
 
 /// The address of a peer as the wire has it; `None` for the address of a user who is offline.
+///
+/// Not inlined: rustc 1.95 with `--release` and incremental compilation made `0.0.0.0:0` of it in its
+/// caller (seen in the disassembly), so that no parent was ever dialled.
+#[inline(never)]
 pub(super) fn peer_address(address: Ipv4Addr, port: u32) -> Option<SocketAddr> {
     let port = u16::try_from(port).ok().filter(|&port| port != 0)?;
     (!address.is_unspecified()).then(|| SocketAddrV4::new(address, port).into())
