@@ -18,6 +18,7 @@ CREATE TABLE soulseek.ingest_cursor (
     client     integer PRIMARY KEY REFERENCES soulseek.client,
     last_seq   bigint NOT NULL DEFAULT 0,
     last_event bigint NOT NULL DEFAULT 0,
+    missing    bigint NOT NULL DEFAULT 0, -- numbers that never came, because a spool was damaged
     updated_at timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 50);
 
@@ -75,6 +76,14 @@ CREATE TABLE soulseek.archives (
     UNIQUE (month, part),
     CHECK (NOT deleted OR state = 'verified'),
     CHECK (state <> 'verified' OR (record_count IS NOT NULL AND sha256 IS NOT NULL AND archived_at IS NOT NULL))
+);
+
+-- What the reports keep of a day. Computed again when `searches` is no longer what day_count says.
+CREATE TABLE soulseek.day_figures (
+    day         date PRIMARY KEY,
+    searches    bigint NOT NULL, -- the records that it was computed from
+    computed_at timestamptz NOT NULL DEFAULT now(),
+    figures     jsonb NOT NULL   -- docs/reports.md
 );
 
 -- What people read.
@@ -155,24 +164,25 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT last_seq, last_event FROM soulseek.ingest_cursor WHERE client = of_client FOR UPDATE
 $$;
 
--- Moves the cursor over what this transaction has brought, and counts it. Refuses a step that leaves records out.
+-- Moves the cursor over what this transaction has brought, and counts it by day (days since 1970-01-01). Refuses a step
+-- that leaves records out without saying so.
 CREATE FUNCTION soulseek.advance(
-    of_client integer, from_seq bigint, to_seq bigint, to_event bigint, days date[], counts bigint[]
+    of_client integer, from_seq bigint, to_seq bigint, not_there bigint, to_event bigint, days integer[], counts bigint[]
 ) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF to_seq - from_seq <> (SELECT coalesce(sum(n), 0) FROM unnest(counts) AS n) THEN
+    IF to_seq - from_seq - not_there <> (SELECT coalesce(sum(n), 0) FROM unnest(counts) AS n) THEN
         RAISE EXCEPTION 'client % brought % records for the numbers % to %',
             of_client, (SELECT sum(n) FROM unnest(counts) AS n), from_seq + 1, to_seq;
     END IF;
     UPDATE soulseek.ingest_cursor
-    SET last_seq = to_seq, last_event = greatest(last_event, to_event), updated_at = now()
+    SET last_seq = to_seq, last_event = greatest(last_event, to_event), missing = missing + not_there, updated_at = now()
     WHERE client = of_client AND last_seq = from_seq;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'client % does not stand at %', of_client, from_seq;
     END IF;
     INSERT INTO soulseek.day_count AS d (day, client, searches)
-    SELECT day, of_client, n FROM unnest(days, counts) AS u (day, n)
+    SELECT DATE '1970-01-01' + u.day, of_client, n FROM unnest(days, counts) AS u (day, n)
     ON CONFLICT (day, client) DO UPDATE SET searches = d.searches + excluded.searches;
 END $$;
 
@@ -193,6 +203,9 @@ BEGIN
         || to_regclass(format('soulseek.%I', attached))::oid;
     EXECUTE format('ALTER TABLE soulseek.search DETACH PARTITION soulseek.%I', attached);
     EXECUTE format('ALTER TABLE soulseek.%I RENAME TO %I', attached, detached);
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'fleet_archiver') THEN
+        EXECUTE format('GRANT SELECT ON soulseek.%I TO fleet_archiver', detached);
+    END IF;
     RETURN detached;
 END $$;
 

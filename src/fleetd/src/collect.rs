@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use fleet_collector::{End, Fleet, Metrics, SpecFileError, StartError, read_spec};
+use fleet_collector::{End, Fleet, Metrics, read_spec};
 use fleet_telemetry::admin::Admin;
-use fleet_telemetry::logging::{self, Format, LEVEL_VARIABLE, LoggingError};
+use fleet_telemetry::logging::{self, Format};
 use fleet_telemetry::readiness::Readiness;
 use fleet_telemetry::{register_process_metrics, shutdown};
 use prometheus_client::registry::Registry;
@@ -42,15 +42,14 @@ pub(crate) async fn run(arguments: Collect) -> Result<(), Failure> {
         secrets_dir,
         listen,
     } = arguments;
-    let level = logging::init(Format::Auto, "info", std::io::stderr).map_err(hinted_logging)?;
+    let level = logging::init(Format::Auto, "info", std::io::stderr)?;
     let cancelled = shutdown::token()?;
-    let manifest = read_spec(&file, secrets_dir.as_deref()).map_err(hinted_spec)?;
+    let manifest = read_spec(&file, secrets_dir.as_deref())?;
     let mut registry = Registry::default();
     register_process_metrics(&mut registry);
     let metrics = Metrics::register(&mut registry);
     let fleet = Fleet::bind(&manifest, region.as_deref(), &data_dir, &metrics)
-        .await
-        .map_err(hinted_start)?;
+        .await?;
     fleet.register_metrics(&mut registry);
     let readiness = Readiness::default();
     fleet.register_readiness(&readiness);
@@ -73,27 +72,4 @@ pub(crate) async fn run(arguments: Collect) -> Result<(), Failure> {
         cancelled.cancelled().await;
     }
     Ok(())
-}
-
-fn hinted_logging(error: LoggingError) -> Failure {
-    Failure {
-        hint: Some(format!(
-            "write a level into {LEVEL_VARIABLE}, for example info or info,fleet_soulseek=debug"
-        )),
-        error: error.into(),
-    }
-}
-
-fn hinted_spec(error: SpecFileError) -> Failure {
-    Failure {
-        hint: Some(error.hint()),
-        error: error.into(),
-    }
-}
-
-fn hinted_start(error: StartError) -> Failure {
-    Failure {
-        hint: error.hint(),
-        error: error.into(),
-    }
 }

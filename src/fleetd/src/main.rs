@@ -1,11 +1,17 @@
 //! `fleetd`: what containers run. One subcommand a role.
 
 mod collect;
+mod database;
+mod migrate;
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use fleet_collector::{SpecFileError, StartError};
+use fleet_store::postgres::PostgresError;
+use fleet_telemetry::admin::AdminError;
+use fleet_telemetry::logging::{LEVEL_VARIABLE, LoggingError};
 use tracing::error;
 
 /// The roles of a fleet.
@@ -20,12 +26,17 @@ struct Cli {
 enum Command {
     /// Record what one region of a spec sees, until SIGTERM
     Collect(collect::Collect),
+    /// Make the database's tables, or change them to this version
+    Migrate(database::DatabaseUrl),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Command::Collect(arguments) = Cli::parse().command;
-    match collect::run(arguments).await {
+    let done = match Cli::parse().command {
+        Command::Collect(arguments) => collect::run(arguments).await,
+        Command::Migrate(arguments) => migrate::run(arguments).await,
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.tell();
@@ -55,12 +66,56 @@ impl Failure {
     }
 }
 
-impl<E: Into<anyhow::Error>> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self {
-            error: error.into(),
-            hint: None,
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self { error, hint: None }
+    }
+}
+
+/// Errors that know what a person does about them.
+macro_rules! hinted {
+    ($($error:ty),* $(,)?) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self { hint: error.hint(), error: error.into() }
+            }
         }
+    )*};
+}
+
+hinted! { StartError, PostgresError }
+
+impl From<SpecFileError> for Failure {
+    fn from(error: SpecFileError) -> Self {
+        Self {
+            hint: Some(error.hint()),
+            error: error.into(),
+        }
+    }
+}
+
+impl From<LoggingError> for Failure {
+    fn from(error: LoggingError) -> Self {
+        Self {
+            hint: Some(format!(
+                "write a level into {LEVEL_VARIABLE}, for example info or info,fleet_soulseek=debug"
+            )),
+            error: error.into(),
+        }
+    }
+}
+
+impl From<AdminError> for Failure {
+    fn from(error: AdminError) -> Self {
+        let error = anyhow::Error::from(error);
+        error.into()
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        let error = anyhow::Error::from(error);
+        error.into()
     }
 }
 

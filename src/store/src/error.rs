@@ -127,6 +127,22 @@ pub enum StoreError {
     Parquet(#[source] parquet::errors::ParquetError),
 }
 
+/// An error and what caused it, in one line.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        // Some layers repeat the one below.
+        if !text.ends_with(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
+}
+
 fn holder(pid: Option<u32>) -> String {
     pid.map(|pid| format!(" (process {pid})"))
         .unwrap_or_default()
@@ -186,18 +202,11 @@ impl StoreError {
 
     /// One line with the causes and the hint, for a status or a log.
     pub(crate) fn in_full(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
+        let text = with_causes(self);
+        match self.hint() {
+            Some(hint) => format!("{text}; {hint}"),
+            None => text,
         }
-        if let Some(hint) = self.hint() {
-            text.push_str("; ");
-            text.push_str(&hint);
-        }
-        text
     }
 
     /// Sorts a failure of the database at `path` into the kinds that people treat differently.

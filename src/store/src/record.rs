@@ -26,6 +26,16 @@ impl Source {
         }
     }
 
+    /// The source by its number; the two lowest bits count.
+    pub(crate) const fn of_code(code: i64) -> Self {
+        match code & 3 {
+            0 => Self::Parent,
+            1 => Self::Embedded,
+            2 => Self::Server,
+            _ => Self::Direct,
+        }
+    }
+
     /// The word that people and exports see.
     pub const fn as_str(self) -> &'static str {
         match self {

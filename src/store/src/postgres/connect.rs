@@ -1,0 +1,166 @@
+//! Where the database is, and how it is reached.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
+use sqlx::{ConnectOptions as _, Connection as _};
+use tokio::time::timeout;
+
+use super::migrate::{known_version, version};
+use super::{PostgresError, copy};
+
+/// For a connection, and for an answer to something small.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A PostgreSQL database, by its URL.
+#[derive(Clone)]
+pub struct Database {
+    options: PgConnectOptions,
+}
+
+/// The password is left out.
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Database({})", self.address())
+    }
+}
+
+impl Database {
+    /// Reads `postgres://user:password@host:port/database?sslmode=...&sslrootcert=...`, as libpq has it.
+    ///
+    /// Where `sslmode` is not given and the database is not on this machine, the certificate is checked
+    /// (`verify-full`), and a server without TLS is refused.
+    pub fn parse(url: &SecretString) -> Result<Self, PostgresError> {
+        let text = url.expose_secret().trim();
+        if !(text.starts_with("postgres://") || text.starts_with("postgresql://")) {
+            return Err(PostgresError::NotAUrl);
+        }
+        // What the parser says may repeat the URL, and with it the password.
+        let options = PgConnectOptions::from_str(text).map_err(|_| PostgresError::NotAUrl)?;
+        let options = if text.contains("sslmode=") || text.contains("ssl-mode=") || local(&options) {
+            options
+        } else {
+            options.ssl_mode(PgSslMode::VerifyFull)
+        };
+        let options = options
+            .application_name("research-fleet")
+            // A pooler refuses what it does not know.
+            .extra_float_digits(None)
+            .disable_statement_logging();
+        Ok(Self { options })
+    }
+
+    /// `host:port/database`, for messages.
+    pub fn address(&self) -> String {
+        let options = &self.options;
+        let database = options.get_database().unwrap_or(options.get_username());
+        match options.get_socket() {
+            Some(socket) => format!("{}/{database}", socket.display()),
+            None => format!("{}:{}/{database}", options.get_host(), options.get_port()),
+        }
+    }
+
+    /// Connects, and looks whether the tables are those of this version.
+    pub(crate) async fn connect(&self) -> Result<PgConnection, PostgresError> {
+        let mut connection = self.connect_bare().await?;
+        let found = self.answer(version(&mut connection)).await?;
+        let known = known_version();
+        match found {
+            Some(found) if found == known => Ok(connection),
+            Some(found) if found > known => Err(PostgresError::Newer {
+                address: self.address(),
+                found,
+                known,
+            }),
+            found => Err(PostgresError::Older {
+                address: self.address(),
+                found: found.unwrap_or_default(),
+                known,
+            }),
+        }
+    }
+
+    /// Connects to whatever is there.
+    pub(crate) async fn connect_bare(&self) -> Result<PgConnection, PostgresError> {
+        self.answer(self.options.connect()).await
+    }
+
+    /// Says goodbye; whether anybody hears it does not matter.
+    pub(crate) async fn disconnect(connection: PgConnection) {
+        let _ = timeout(copy::GOODBYE, connection.close()).await;
+    }
+
+    /// Waits for something small, with an end to it.
+    pub(crate) async fn answer<T>(
+        &self,
+        asked: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, PostgresError> {
+        self.answer_within(PATIENCE, asked).await
+    }
+
+    /// Waits for something, with an end to it: a connection whose other end is gone says nothing for hours.
+    pub(crate) async fn answer_within<T>(
+        &self,
+        patience: Duration,
+        asked: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, PostgresError> {
+        match timeout(patience, asked).await {
+            Ok(answer) => answer.map_err(|source| self.error(source)),
+            Err(_) => Err(PostgresError::Silent {
+                address: self.address(),
+                seconds: patience.as_secs(),
+            }),
+        }
+    }
+
+    /// Sorts a failure into the kinds that people treat differently.
+    pub(crate) fn error(&self, source: sqlx::Error) -> PostgresError {
+        PostgresError::of(self.address(), self.options.get_username(), source)
+    }
+}
+
+/// Whether nobody can listen in between.
+fn local(options: &PgConnectOptions) -> bool {
+    let host = options.get_host();
+    options.get_socket().is_some()
+        || host == "localhost"
+        || host
+            .trim_matches(['[', ']'])
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(url: &str) -> Result<Database, PostgresError> {
+        Database::parse(&SecretString::from(url))
+    }
+
+    #[test]
+    fn the_certificate_is_checked_unless_the_url_says_otherwise_or_the_database_is_here() {
+        let mode = |url: &str| format!("{:?}", parse(url).unwrap().options.get_ssl_mode());
+        assert_eq!(mode("postgres://u:p@db.example.org/d"), "VerifyFull");
+        assert_eq!(mode("postgresql://u@10.0.0.3:6432/d"), "VerifyFull");
+        assert_eq!(mode("postgres://u@db.example.org/d?sslmode=disable"), "Disable");
+        assert_eq!(mode("postgres://u@127.0.0.1:6432/d"), "Prefer");
+        assert_eq!(mode("postgres://u@[::1]/d"), "Prefer");
+        assert_eq!(mode("postgres://u@localhost/d"), "Prefer");
+    }
+
+    #[test]
+    fn neither_debug_nor_errors_show_the_password() {
+        let database = parse("postgres://u:hunter2@db.example.org/d").unwrap();
+        assert_eq!(format!("{database:?}"), "Database(db.example.org:5432/d)");
+        for bad in ["hunter2", "postgres://u:hunter2@:99999999/d", "mysql://u:hunter2@h/d"] {
+            let error = parse(bad).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("hunter2"));
+            assert!(error.hint().is_some());
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What one transaction brings to the database.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::postgres::copy::{Rows, dated};
+use crate::postgres::packed::{Username, origin};
+
+const MICROS_A_DAY: i64 = 86_400_000_000;
+
+/// A record as the spool holds it.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct Search {
+    pub(super) id: i64,
+    pub(super) client: i64,
+    pub(super) seq: i64,
+    pub(super) received_at: i64,
+    pub(super) username: String,
+    pub(super) query: String,
+    pub(super) query_raw: Option<Vec<u8>>,
+    pub(super) token: i64,
+    pub(super) source: i64,
+    pub(super) branch_level: i64,
+}
+
+/// A line of the journal as the spool holds it.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct Event {
+    pub(super) id: i64,
+    pub(super) client: i64,
+    pub(super) at: i64,
+    pub(super) kind: String,
+    pub(super) detail: String,
+}
+
+/// How far a client has come in the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cursor {
+    /// The client's number in the database.
+    pub(super) client: i32,
+    pub(super) last_seq: i64,
+    pub(super) last_event: i64,
+}
+
+/// What a batch brings of one client.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) from: Cursor,
+    pub(super) to: Cursor,
+    /// Numbers between the two that the spool does not have.
+    pub(super) missing: i64,
+    /// Records a day, in days since 1970-01-01.
+    pub(super) days: BTreeMap<i32, i64>,
+}
+
+/// What one transaction brings.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) searches: Rows,
+    pub(super) events: Rows,
+    /// By the client's number in the spool.
+    pub(super) steps: BTreeMap<i64, Step>,
+    /// The first day of each month that it needs, in days since 1970-01-01.
+    pub(super) days: BTreeSet<i32>,
+    pub(super) records: u64,
+    /// The last ids that it holds of the spool, or those of before.
+    pub(super) last_search: i64,
+    pub(super) last_event: i64,
+}
+
+impl Batch {
+    pub(super) fn new(last_search: i64, last_event: i64) -> Self {
+        Self {
+            searches: Rows::new(),
+            events: Rows::new(),
+            steps: BTreeMap::new(),
+            days: BTreeSet::new(),
+            records: 0,
+            last_search,
+            last_event,
+        }
+    }
+
+    /// Whether it changes anything in the database.
+    pub(super) fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Bytes that it will send.
+    pub(super) fn bytes(&self) -> usize {
+        self.searches.len() + self.events.len()
+    }
+
+    /// Takes a record, unless the database has it.
+    pub(super) fn add_search(&mut self, row: Search, cursor: Cursor) {
+        self.last_search = row.id;
+        let step = Step::of(&mut self.steps, row.client, cursor);
+        if row.seq <= step.to.last_seq {
+            return;
+        }
+        step.missing += row.seq - step.to.last_seq - 1;
+        step.to.last_seq = row.seq;
+        let day = day_of(row.received_at);
+        *step.days.entry(day).or_default() += 1;
+        self.days.insert(day);
+        self.records += 1;
+        write(&mut self.searches, &row, cursor.client);
+    }
+
+    /// Takes a line of the journal, unless the database has it.
+    pub(super) fn add_event(&mut self, event: &Event, cursor: Cursor) {
+        self.last_event = event.id;
+        let step = Step::of(&mut self.steps, event.client, cursor);
+        if event.id <= step.to.last_event {
+            return;
+        }
+        step.to.last_event = event.id;
+        let rows = &mut self.events;
+        rows.row(5);
+        rows.i32(cursor.client);
+        rows.i64(event.id);
+        rows.time(event.at);
+        rows.bytes(event.kind.as_bytes());
+        rows.bytes(event.detail.replace('\0', "\u{2400}").as_bytes());
+    }
+
+    /// Leaves out the clients of which the database has everything.
+    pub(super) fn finish(mut self) -> Self {
+        self.steps.retain(|_, step| step.from != step.to);
+        self
+    }
+}
+
+impl Step {
+    fn of(steps: &mut BTreeMap<i64, Self>, client: i64, cursor: Cursor) -> &mut Self {
+        steps.entry(client).or_insert_with(|| Self {
+            from: cursor,
+            to: cursor,
+            missing: 0,
+            days: BTreeMap::new(),
+        })
+    }
+}
+
+/// Days since 1970-01-01.
+pub(crate) fn day_of(micros: i64) -> i32 {
+    i32::try_from(dated(micros).div_euclid(MICROS_A_DAY)).unwrap_or_default()
+}
+
+/// The columns of a record, in the order of [`write`].
+pub(super) const COLUMNS: &str =
+    "seq, received_at, token, client, origin, username, query, query_raw";
+
+fn write(rows: &mut Rows, row: &Search, client: i32) {
+    let username = Username::pack(&row.username);
+    rows.row(8);
+    rows.i64(row.seq);
+    rows.time(row.received_at);
+    // The bits of an unsigned number.
+    rows.i32(u32::try_from(row.token).unwrap_or_default().cast_signed());
+    rows.i32(client);
+    rows.i16(origin(row.source, username.is_text, row.branch_level));
+    rows.bytes(&username.bytes);
+    rows.bytes(row.query.as_bytes());
+    match &row.query_raw {
+        Some(raw) => rows.bytes(raw),
+        None => rows.null(),
+    }
+}
