@@ -75,7 +75,8 @@ impl State {
 }
 
 pub(crate) async fn last_event(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM event")
+    // Not the last line that is there: shipped ones have left.
+    sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'event'")
         .fetch_one(connection)
         .await
 }

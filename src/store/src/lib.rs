@@ -11,6 +11,7 @@
 //! commits, in size at most [`SpoolOptions::queue_bytes`]. A full disk loses nothing: the queue fills, `append` waits, and
 //! writing goes on when there is room.
 
+mod archive;
 mod batch;
 mod client;
 mod database;
@@ -29,6 +30,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use archive::{Month, ParseMonthError};
 pub use client::SpoolClient;
 pub use database::{DATABASE_FILE, LOCK_FILE};
 pub use error::{SpoolClosed, StoreError};

@@ -111,15 +111,15 @@ impl Outbox {
         Ok(batch.finish())
     }
 
-    /// Forgets everything up to the given ids. The last of each stays, for new ones are numbered after it.
+    /// Forgets everything up to the given ids.
     pub(super) async fn forget(&mut self, through: (i64, i64)) -> Result<(), StoreError> {
         let erase = async |eraser: &mut SqliteConnection| {
             let mut transaction = eraser.begin_with("BEGIN IMMEDIATE").await?;
-            sqlx::query("DELETE FROM search WHERE id < ?")
+            sqlx::query("DELETE FROM search WHERE id <= ?")
                 .bind(through.0)
                 .execute(&mut *transaction)
                 .await?;
-            sqlx::query("DELETE FROM event WHERE id < ?")
+            sqlx::query("DELETE FROM event WHERE id <= ?")
                 .bind(through.1)
                 .execute(&mut *transaction)
                 .await?;
