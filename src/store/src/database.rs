@@ -146,7 +146,11 @@ pub(crate) fn make_directory(dir: &Path) -> Result<(), StoreError> {
 
 /// Takes the lock of the directory; the file keeps it until it is dropped, or the process ends in whatever way.
 pub(crate) fn lock(dir: &Path) -> Result<File, StoreError> {
-    let path = dir.join(LOCK_FILE);
+    lock_file(dir, LOCK_FILE)
+}
+
+pub(crate) fn lock_file(dir: &Path, name: &str) -> Result<File, StoreError> {
+    let path = dir.join(name);
     let mut file = File::options()
         .read(true)
         .write(true)

@@ -1,0 +1,362 @@
+//! One month after the other: write it to a file, read the file back, and only then delete the records.
+//!
+//! Each step is noted when it is done, so that a run which ends anywhere is taken up by the next:
+//!
+//! | noted | the file | the records |
+//! |---|---|---|
+//! | `writing` | anything | live |
+//! | `written` | complete | live |
+//! | `verified` | read back, equal to the records | live, or detached |
+//! | `verified`, `deleted` | read back, equal to the records | only in the file |
+//!
+//! Records that come too late for their month go into a file of their own. Which ones these are follows from how far each
+//! client had come when a file was written: records arrive in the order of their numbers.
+
+use tokio::sync::watch;
+
+use super::hot::{Hot, Wanted};
+use super::{ArchiveError, Destination, FileFormat, Month, Part, PartState, covered, file, part};
+use crate::postgres::Database;
+
+/// What to do with a month.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ArchiveOptions {
+    /// The form of new files.
+    pub format: FileFormat,
+    /// Whether the records leave the live tables when they are in verified files.
+    pub delete: bool,
+    /// Only say what would be done.
+    pub dry_run: bool,
+}
+
+impl Default for ArchiveOptions {
+    fn default() -> Self {
+        Self {
+            format: FileFormat::Parquet,
+            delete: true,
+            dry_run: false,
+        }
+    }
+}
+
+/// What was done, or would be.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Archived {
+    /// The month.
+    pub month: String,
+    /// Files that were written, with their records and bytes.
+    pub written: Vec<WrittenFile>,
+    /// Records that were deleted from the live tables.
+    pub deleted: Option<i64>,
+    /// Why records stay although they are in verified files.
+    pub kept: Option<&'static str>,
+}
+
+/// A file that was written and read back.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct WrittenFile {
+    /// Where.
+    pub file_path: String,
+    /// Records in it.
+    pub records: i64,
+    /// Its size.
+    pub bytes: i64,
+}
+
+/// What the archiver is doing, for people who wait.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ArchiveProgress {
+    /// The month, and what is done with it.
+    pub doing: String,
+    /// Records so far.
+    pub records: u64,
+    /// Records that are expected.
+    pub of: u64,
+}
+
+/// Archives months of one store to one destination.
+#[derive(Debug)]
+pub struct Archiver {
+    hot: Hot,
+    destination: Destination,
+    options: ArchiveOptions,
+    progress: watch::Sender<ArchiveProgress>,
+}
+
+impl Archiver {
+    /// Of a database.
+    pub async fn of_database(
+        database: &Database,
+        destination: Destination,
+        options: ArchiveOptions,
+    ) -> Result<Self, ArchiveError> {
+        Ok(Self::new(Hot::postgres(database).await?, destination, options))
+    }
+
+    /// Of a spool that is the database itself.
+    pub async fn of_spool(
+        dir: &std::path::Path,
+        destination: Destination,
+        options: ArchiveOptions,
+    ) -> Result<Self, ArchiveError> {
+        Ok(Self::new(Hot::sqlite(dir).await?, destination, options))
+    }
+
+    fn new(hot: Hot, destination: Destination, options: ArchiveOptions) -> Self {
+        Self {
+            hot,
+            destination,
+            options,
+            progress: watch::Sender::default(),
+        }
+    }
+
+    /// What it is doing.
+    pub fn progress(&self) -> watch::Receiver<ArchiveProgress> {
+        self.progress.subscribe()
+    }
+
+    /// Months that are over and have live records, the oldest first.
+    pub async fn due(&mut self, now: jiff::Timestamp) -> Result<Vec<Month>, ArchiveError> {
+        self.hot.lock().await?;
+        let mut months = self.hot.months().await?;
+        for part in self.hot.parts(None).await? {
+            // An interrupted run may have left a table that is no month of the live ones any more.
+            if !part.deleted
+                && let Ok(month) = part.month.parse()
+                && !months.contains(&month)
+            {
+                months.push(month);
+            }
+        }
+        months.sort();
+        months.retain(|month| *month < Month::of(now));
+        Ok(months)
+    }
+
+    /// Archives every month that is over; the last `keep` of them stay live, too.
+    pub async fn archive_due(
+        &mut self,
+        now: jiff::Timestamp,
+        keep: u32,
+    ) -> Result<Vec<Archived>, ArchiveError> {
+        let mut done = Vec::new();
+        for month in self.due(now).await? {
+            let kept = if month >= Month::of(now).minus(keep) {
+                Some("it is one of the months that stay live")
+            } else if self.hot.parts(Some(month)).await?.iter().any(|part| part.restored_at.is_some()) {
+                Some("it was restored; archive it by its name to delete it again")
+            } else {
+                None
+            };
+            done.push(self.month(month, kept).await?);
+        }
+        self.hot.prepare().await?;
+        Ok(done)
+    }
+
+    /// Archives one month.
+    pub async fn archive(&mut self, month: Month, now: jiff::Timestamp) -> Result<Archived, ArchiveError> {
+        if month >= Month::of(now) {
+            return Err(ArchiveError::NotOver { month });
+        }
+        self.hot.lock().await?;
+        let archived = self.month(month, None).await?;
+        self.hot.prepare().await?;
+        Ok(archived)
+    }
+
+    async fn month(
+        &mut self,
+        month: Month,
+        kept: Option<&'static str>,
+    ) -> Result<Archived, ArchiveError> {
+        let mut archived = Archived {
+            month: month.to_string(),
+            ..Archived::default()
+        };
+        let kept = kept.or((!self.options.delete).then_some("deleting was not asked for"));
+        if self.options.dry_run {
+            self.plan(month, kept, &mut archived).await?;
+            return Ok(archived);
+        }
+        // What an earlier run took away and did not finish comes first.
+        for table in self.hot.detached(month).await? {
+            self.write(month, Some(&table), &mut archived).await?;
+            self.delete(month, Some(&table), &mut archived).await?;
+        }
+        self.write(month, None, &mut archived).await?;
+        archived.kept = kept;
+        if kept.is_none() && self.hot.parts(Some(month)).await?.iter().any(|part| !part.deleted) {
+            self.check_again(month, &archived).await?;
+            let table = self.hot.detach(month).await?;
+            // What came while the file was written and read.
+            self.write(month, table.as_deref(), &mut archived).await?;
+            self.delete(month, table.as_deref(), &mut archived).await?;
+        }
+        Ok(archived)
+    }
+
+    /// What would be written and deleted.
+    async fn plan(
+        &mut self,
+        month: Month,
+        kept: Option<&'static str>,
+        archived: &mut Archived,
+    ) -> Result<(), ArchiveError> {
+        let parts = self.hot.parts(Some(month)).await?;
+        let wanted = Wanted {
+            without: covered(&parts),
+            ..Wanted::all_of(month)
+        };
+        let live = self.hot.expected(month.days()).await?;
+        let gone: i64 = parts
+            .iter()
+            .filter(|part| part.deleted)
+            .filter_map(|part| part.record_count)
+            .sum();
+        if self.hot.any(&wanted).await? {
+            let name = part::file_name(month, next_part(&parts), self.options.format.extension());
+            archived.written.push(WrittenFile {
+                file_path: self.destination.location(&name),
+                records: live - parts.iter().filter_map(|part| part.record_count).sum::<i64>(),
+                bytes: 0,
+            });
+        }
+        archived.kept = kept;
+        archived.deleted = kept.is_none().then_some(live - gone);
+        Ok(())
+    }
+
+    /// Brings every record of the month, or of a table that was taken away, into verified files.
+    async fn write(
+        &mut self,
+        month: Month,
+        detached: Option<&str>,
+        archived: &mut Archived,
+    ) -> Result<(), ArchiveError> {
+        let mut parts = self.hot.parts(Some(month)).await?;
+        for part in &mut parts {
+            if part.state == PartState::Written {
+                self.take_up(part).await?;
+            }
+        }
+        // What is not verified is written again, under its number.
+        parts.retain(|part| part.state == PartState::Verified);
+        let wanted = Wanted {
+            detached: detached.map(str::to_owned),
+            without: covered(&parts),
+            ..Wanted::all_of(month)
+        };
+        if self.hot.any(&wanted).await? {
+            let part = self.write_part(month, next_part(&parts), &wanted).await?;
+            archived.written.push(WrittenFile {
+                file_path: part.file_path,
+                records: part.record_count.unwrap_or_default(),
+                bytes: part.file_size.unwrap_or_default(),
+            });
+        }
+        Ok(())
+    }
+
+    /// A file that an earlier run completed and did not get to read back.
+    async fn take_up(&mut self, part: &mut Part) -> Result<(), ArchiveError> {
+        match self.verify(part).await {
+            Ok(()) => {
+                self.hot.verified(part.id).await?;
+                part.state = PartState::Verified;
+            }
+            Err(error) if error.is_about_the_file() => {
+                tracing::warn!(file = part.file_path, "the file is written again: {error}");
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    async fn write_part(
+        &mut self,
+        month: Month,
+        number: i32,
+        wanted: &Wanted,
+    ) -> Result<Part, ArchiveError> {
+        let name = part::file_name(month, number, self.options.format.extension());
+        let location = self.destination.location(&name);
+        let id = self.hot.begin(month, number, &location).await?;
+        tracing::info!(%month, file = location, "writing");
+        let expected = self.hot.expected(month.days()).await?;
+        self.progress.send_replace(ArchiveProgress {
+            doing: format!("{month}: writing {name}"),
+            records: 0,
+            of: u64::try_from(expected).unwrap_or_default(),
+        });
+        let written = file::write(
+            &mut self.hot,
+            wanted,
+            &self.destination,
+            &name,
+            self.options.format,
+            &self.progress,
+        )
+        .await?;
+        let part = Part {
+            id,
+            month: month.to_string(),
+            part: number,
+            state: PartState::Written,
+            file_path: location,
+            record_count: i64::try_from(written.summary.records).ok(),
+            file_size: i64::try_from(written.bytes).ok(),
+            sha256: Some(written.sha256),
+            digest: Some(written.summary.digest.to_string()),
+            spans: written.spans,
+            archived_at: None,
+            deleted: false,
+            restored_at: None,
+        };
+        file::write_manifest(&self.destination, &part, self.options.format, &written.summary).await?;
+        self.hot.written(&part).await?;
+        self.verify(&part).await?;
+        self.hot.verified(id).await?;
+        tracing::info!(%month, file = part.file_path, records = part.record_count, bytes = part.file_size, "verified");
+        Ok(part)
+    }
+
+    /// Before records go, files of earlier runs are read once more: what was right then may be gone now.
+    async fn check_again(&mut self, month: Month, archived: &Archived) -> Result<(), ArchiveError> {
+        for part in self.hot.parts(Some(month)).await? {
+            let new = archived.written.iter().any(|file| file.file_path == part.file_path);
+            if !part.deleted && !new {
+                self.verify(&part).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn verify(&mut self, part: &Part) -> Result<(), ArchiveError> {
+        self.progress.send_replace(ArchiveProgress {
+            doing: format!("{}: reading back", part.month),
+            records: 0,
+            of: u64::try_from(part.record_count.unwrap_or_default()).unwrap_or_default(),
+        });
+        file::verify(part, &self.progress).await
+    }
+
+    async fn delete(
+        &mut self,
+        month: Month,
+        table: Option<&str>,
+        archived: &mut Archived,
+    ) -> Result<(), ArchiveError> {
+        let deleted = self.hot.drop_archived(month, table).await?;
+        tracing::info!(%month, records = deleted, "deleted from the live tables");
+        *archived.deleted.get_or_insert_default() += deleted;
+        Ok(())
+    }
+}
+
+/// The number after the last of these.
+fn next_part(parts: &[Part]) -> i32 {
+    parts.iter().map(|part| part.part + 1).max().unwrap_or_default()
+}

@@ -1,0 +1,176 @@
+//! The live tables, as the archiver sees them: the same steps on PostgreSQL and on the spool that is a database itself.
+
+mod postgres;
+mod sqlite;
+
+use std::path::Path;
+
+use tokio::sync::mpsc;
+
+use super::{ArchiveError, Month, Part, Span};
+use crate::Row;
+use crate::postgres::Database;
+
+pub(crate) use postgres::PostgresHot;
+pub(crate) use sqlite::SqliteHot;
+
+/// Rows on their way to whoever writes them: handed over when there are enough, by number or by size.
+#[derive(Debug)]
+struct Heap<'a> {
+    rows: Vec<Row>,
+    bytes: usize,
+    to: &'a mpsc::Sender<Vec<Row>>,
+}
+
+const HEAP_ROWS: usize = 4096;
+const HEAP_BYTES: usize = 1 << 20;
+
+impl<'a> Heap<'a> {
+    fn new(to: &'a mpsc::Sender<Vec<Row>>) -> Self {
+        Self {
+            rows: Vec::with_capacity(HEAP_ROWS),
+            bytes: 0,
+            to,
+        }
+    }
+
+    async fn push(&mut self, row: Row) -> Result<(), ArchiveError> {
+        self.bytes += row.query.len() + row.username.len() + row.query_raw.as_ref().map_or(0, Vec::len);
+        self.rows.push(row);
+        if self.rows.len() >= HEAP_ROWS || self.bytes >= HEAP_BYTES {
+            self.hand_over().await?;
+        }
+        Ok(())
+    }
+
+    async fn hand_over(&mut self) -> Result<(), ArchiveError> {
+        self.bytes = 0;
+        let rows = std::mem::replace(&mut self.rows, Vec::with_capacity(HEAP_ROWS));
+        self.to.send(rows).await.map_err(|_| ArchiveError::Stopped)
+    }
+}
+
+/// Which records to read.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    /// Microseconds since 1970: the first, and the first that is too late.
+    pub(crate) micros: std::ops::Range<i64>,
+    /// Where: a table that was taken away from the others, or where they all are.
+    pub(crate) detached: Option<String>,
+    /// Without those that are covered by these.
+    pub(crate) without: Vec<Span>,
+}
+
+impl Wanted {
+    pub(crate) fn all_of(month: Month) -> Self {
+        Self {
+            micros: month.micros(),
+            detached: None,
+            without: Vec::new(),
+        }
+    }
+}
+
+/// The live tables.
+#[derive(Debug)]
+pub(crate) enum Hot {
+    Postgres(PostgresHot),
+    Sqlite(SqliteHot),
+}
+
+macro_rules! either {
+    ($self:ident, $hot:ident => $does:expr) => {
+        match $self {
+            Hot::Postgres($hot) => $does,
+            Hot::Sqlite($hot) => $does,
+        }
+    };
+}
+
+impl Hot {
+    pub(crate) async fn postgres(database: &Database) -> Result<Self, ArchiveError> {
+        Ok(Self::Postgres(PostgresHot::connect(database).await?))
+    }
+
+    pub(crate) async fn sqlite(dir: &Path) -> Result<Self, ArchiveError> {
+        Ok(Self::Sqlite(SqliteHot::open(dir).await?))
+    }
+
+    /// Keeps every other archiver out until this is dropped.
+    pub(crate) async fn lock(&mut self) -> Result<(), ArchiveError> {
+        either!(self, hot => hot.lock().await)
+    }
+
+    /// Makes what comes next run ahead: partitions of the next months.
+    pub(crate) async fn prepare(&mut self) -> Result<(), ArchiveError> {
+        either!(self, hot => hot.prepare().await)
+    }
+
+    /// Months that have records in the live tables, the oldest first.
+    pub(crate) async fn months(&mut self) -> Result<Vec<Month>, ArchiveError> {
+        either!(self, hot => hot.months().await)
+    }
+
+    /// All files that were ever begun, or those of one month, in order.
+    pub(crate) async fn parts(&mut self, month: Option<Month>) -> Result<Vec<Part>, ArchiveError> {
+        either!(self, hot => hot.parts(month).await)
+    }
+
+    /// Whether there are such records.
+    pub(crate) async fn any(&mut self, wanted: &Wanted) -> Result<bool, ArchiveError> {
+        either!(self, hot => hot.any(wanted).await)
+    }
+
+    /// Records that ever came in these days, wherever they are now: for people.
+    pub(crate) async fn expected(&mut self, days: std::ops::Range<i32>) -> Result<i64, ArchiveError> {
+        either!(self, hot => hot.expected(days).await)
+    }
+
+    /// Reads records in the order in which they came, as of one moment; gives what they cover then.
+    pub(crate) async fn read(
+        &mut self,
+        wanted: &Wanted,
+        rows: &mpsc::Sender<Vec<Row>>,
+    ) -> Result<Vec<Span>, ArchiveError> {
+        either!(self, hot => hot.read(wanted, rows).await)
+    }
+
+    /// Notes that a file is begun, anew or once more.
+    pub(crate) async fn begin(
+        &mut self,
+        month: Month,
+        part: i32,
+        location: &str,
+    ) -> Result<i64, ArchiveError> {
+        either!(self, hot => hot.begin(month, part, location).await)
+    }
+
+    /// Notes that a file is complete.
+    pub(crate) async fn written(&mut self, part: &Part) -> Result<(), ArchiveError> {
+        either!(self, hot => hot.written(part).await)
+    }
+
+    /// Notes that a file was read back and is right.
+    pub(crate) async fn verified(&mut self, id: i64) -> Result<(), ArchiveError> {
+        either!(self, hot => hot.verified(id).await)
+    }
+
+    /// Tables that were taken away for this month and are still there.
+    pub(crate) async fn detached(&mut self, month: Month) -> Result<Vec<String>, ArchiveError> {
+        either!(self, hot => hot.detached(month).await)
+    }
+
+    /// Takes the month's table away from the others, where there are tables of months.
+    pub(crate) async fn detach(&mut self, month: Month) -> Result<Option<String>, ArchiveError> {
+        either!(self, hot => hot.detach(month).await)
+    }
+
+    /// Deletes what is in verified files; gives the number of records.
+    pub(crate) async fn drop_archived(
+        &mut self,
+        month: Month,
+        detached: Option<&str>,
+    ) -> Result<i64, ArchiveError> {
+        either!(self, hot => hot.drop_archived(month, detached).await)
+    }
+}

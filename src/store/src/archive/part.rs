@@ -1,0 +1,111 @@
+//! One file of a month, as the store notes it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::Month;
+
+/// How far a file has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PartState {
+    /// Begun: what is at its place may be anything.
+    Writing,
+    /// Complete, not read back yet.
+    Written,
+    /// Read back and found right.
+    Verified,
+}
+
+impl fmt::Display for PartState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Writing => "writing",
+            Self::Written => "written",
+            Self::Verified => "verified",
+        })
+    }
+}
+
+impl FromStr for PartState {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "writing" => Ok(Self::Writing),
+            "written" => Ok(Self::Written),
+            "verified" => Ok(Self::Verified),
+            _ => Err(format!("no state of an archive: {text}")),
+        }
+    }
+}
+
+/// Which records of a client a file covers: the numbers above `after`, up to `through`, that fall into its month.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// The region.
+    pub client_id: String,
+    /// The spool that numbered the records.
+    pub spool: String,
+    /// Not these.
+    pub after: i64,
+    /// These.
+    pub through: i64,
+}
+
+/// One file of a month, as the store notes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Part {
+    /// The note's number.
+    #[serde(skip)]
+    pub id: i64,
+    /// The month.
+    pub month: String,
+    /// 0 is the month, the others hold what came too late for it.
+    pub part: i32,
+    /// How far it has come.
+    pub state: PartState,
+    /// Where the file is: a path or an `s3://` URL.
+    pub file_path: String,
+    /// Records in it.
+    pub record_count: Option<i64>,
+    /// Its size in bytes.
+    pub file_size: Option<i64>,
+    /// Its SHA-256, in hexadecimal digits.
+    pub sha256: Option<String>,
+    /// The digest of its records, in any order.
+    #[serde(skip)]
+    pub digest: Option<String>,
+    /// What it covers.
+    #[serde(skip)]
+    pub spans: Vec<Span>,
+    /// When it was found right, RFC 3339.
+    pub archived_at: Option<String>,
+    /// Whether the records are in the file only.
+    pub deleted: bool,
+    /// When a person brought the records back, RFC 3339.
+    pub restored_at: Option<String>,
+}
+
+/// The name of a part's file.
+pub(crate) fn file_name(month: Month, part: i32, extension: &str) -> String {
+    match part {
+        0 => format!("searches_{month}.{extension}"),
+        late => format!("searches_{month}_late{late}.{extension}"),
+    }
+}
+
+/// What is covered by some parts together: for each client the highest number.
+pub(crate) fn covered(parts: &[Part]) -> Vec<Span> {
+    let mut covered: Vec<Span> = Vec::new();
+    for span in parts.iter().flat_map(|part| &part.spans) {
+        let same = |other: &&mut Span| other.client_id == span.client_id && other.spool == span.spool;
+        match covered.iter_mut().find(same) {
+            Some(known) => known.through = known.through.max(span.through),
+            None => covered.push(span.clone()),
+        }
+    }
+    covered
+}
