@@ -25,6 +25,7 @@ use crate::rules;
     printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = kube::core::Rule::new(rules::CANARY_SECRET.rule).message(rules::CANARY_SECRET.message))]
 pub struct ResearchCollectorSpec {
     /// The network that is studied. Cannot be changed.
     #[x_kube(validation = kube::core::Rule::new(rules::NETWORK_FIXED.rule).message(rules::NETWORK_FIXED.message))]
@@ -39,6 +40,14 @@ pub struct ResearchCollectorSpec {
     /// How the names of users are protected.
     #[serde(default)]
     pub privacy: Privacy,
+    /// An extra account that sends a few harmless searches, to measure what share of the network's
+    /// searches each region hears. Without it nothing is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Canary>,
+    /// Where the records of all regions come together. Without it they stay in each collector's local
+    /// store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<Database>,
 }
 
 /// A peer-to-peer network.
@@ -102,7 +111,10 @@ pub enum Duplicates {
 #[serde(rename_all = "camelCase")]
 pub struct Region {
     /// The name, which is the `client_id` of all its records.
-    #[x_kube(validation = kube::core::Rule::new(rules::REGION_NAME.rule).message(rules::REGION_NAME.message))]
+    #[x_kube(
+        validation = kube::core::Rule::new(rules::REGION_NAME.rule).message(rules::REGION_NAME.message),
+        validation = kube::core::Rule::new(rules::REGION_RESERVED.rule).message(rules::REGION_RESERVED.message)
+    )]
     #[schemars(length(min = 1, max = 40))]
     pub name: String,
     /// The Secret with the account's `username` and `password`.
@@ -176,6 +188,39 @@ pub enum UsernameScheme {
     Fernet,
     /// HMAC-SHA-256: the same name gives the same pseudonym, and nothing turns it back.
     Hmac,
+}
+
+/// An extra account that sends a few harmless searches. The first region's collector runs it; every
+/// region marks what it hears of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Canary {
+    /// The Secret with the account's `username` and `password`; an account that no region uses. Every
+    /// region needs the `username`, to mark the canary's searches.
+    pub credentials_secret_ref: SecretRef,
+    /// How many searches it sends an hour, at random times.
+    #[serde(default = "default_per_hour")]
+    #[schemars(range(min = 1, max = 60))]
+    pub per_hour: i32,
+}
+
+fn default_per_hour() -> i32 {
+    4
+}
+
+/// Where the records of all regions come together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Database {
+    /// A Postgres that somebody else runs.
+    pub external: ExternalDatabase,
+}
+
+/// A Postgres that somebody else runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ExternalDatabase {
+    /// The Secret with the database's `url`, `postgres://user:password@host/database`.
+    pub url_secret_ref: SecretRef,
 }
 
 /// The CRD as YAML.

@@ -8,8 +8,8 @@ pub mod names;
 mod rules;
 
 pub use self::collector::{
-    Duplicates, Listen, Network, Privacy, Region, ResearchCollector, ResearchCollectorSpec,
-    SecretRef, Soulseek, UsernameScheme, crd,
+    Canary, Database, Duplicates, ExternalDatabase, Listen, Network, Privacy, Region,
+    ResearchCollector, ResearchCollectorSpec, SecretRef, Soulseek, UsernameScheme, crd,
 };
 pub use self::manifest::{Credentials, Manifest, ManifestError, SecretError};
 pub use self::rules::{Violation, validate};

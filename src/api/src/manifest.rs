@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use url::Url;
 
 use crate::collector::{Region, ResearchCollector, SecretRef};
-use crate::names::{GROUP, KEY, KIND, PASSWORD, USERNAME, VERSION};
+use crate::names::{GROUP, KEY, KIND, PASSWORD, URL, USERNAME, VERSION};
 use crate::rules::{Violation, validate};
 
 /// A file that cannot be used.
@@ -114,16 +115,37 @@ pub enum SecretError {
         /// Another.
         second: String,
     },
+    /// The canary would use the account of a region.
+    #[error("the canary uses the account of the region `{region}`")]
+    CanaryAccount {
+        /// The region.
+        region: String,
+    },
+    /// The database's URL is not one.
+    #[error("the `url` in the Secret `{name}` is not a postgres:// URL: {problem}")]
+    Url {
+        /// The Secret.
+        name: String,
+        /// What is wrong. Nothing of the URL, which holds a password, stands here.
+        problem: String,
+    },
 }
 
 impl SecretError {
     /// What a person does about it.
     pub fn hint(&self) -> String {
         match self {
-            Self::Missing { name, .. } => format!(
-                "put a document `kind: Secret` with `metadata.name: {name}` into the same file, or a \
-                 directory `{name}` with a file for each key below --secrets-dir"
-            ),
+            Self::Missing { wanted_by, name } => {
+                let why = if wanted_by == CANARY_FIELD {
+                    "; every region needs its `username`, to mark the canary's searches"
+                } else {
+                    ""
+                };
+                format!(
+                    "put a document `kind: Secret` with `metadata.name: {name}` into the same file, or a \
+                     directory `{name}` with a file for each key below --secrets-dir{why}"
+                )
+            }
             Self::Key { name, key } => {
                 format!("write `{key}` under `stringData` of the Secret `{name}`")
             }
@@ -135,9 +157,21 @@ impl SecretError {
                                          session"
                     .to_owned()
             }
+            Self::CanaryAccount { .. } => {
+                "give the canary an account of its own: a second login ends the first session"
+                    .to_owned()
+            }
+            Self::Url { .. } => {
+                "write postgres://user:password@host:5432/database, special characters of \
+                                 the password as %XX, for example %40 for @"
+                    .to_owned()
+            }
         }
     }
 }
+
+/// The field that names the canary's Secret.
+const CANARY_FIELD: &str = "spec.canary.credentialsSecretRef";
 
 /// An account.
 #[derive(Debug, Clone)]
@@ -254,21 +288,70 @@ impl Manifest {
         Ok(accounts)
     }
 
+    /// The account that sends canaries; `None` where the spec has none.
+    pub fn canary_account(&self) -> Result<Option<Credentials>, SecretError> {
+        let (Some(canary), Some(username)) = (&self.collector.spec.canary, self.canary_username()?)
+        else {
+            return Ok(None);
+        };
+        let reference = &canary.credentials_secret_ref;
+        let password = self.value(reference, CANARY_FIELD, PASSWORD)?.clone();
+        Ok(Some(Credentials { username, password }))
+    }
+
+    /// The name of the account that sends canaries, which every region must know to mark them. Regions
+    /// whose Secrets are not here are not looked at.
+    pub fn canary_username(&self) -> Result<Option<String>, SecretError> {
+        let spec = &self.collector.spec;
+        let Some(canary) = &spec.canary else {
+            return Ok(None);
+        };
+        let username = self.username(&canary.credentials_secret_ref, CANARY_FIELD)?;
+        let same = spec.regions.iter().find(|region| {
+            let name = self.username(&region.credentials_secret_ref, "");
+            name.is_ok_and(|name| name == username)
+        });
+        match same {
+            Some(region) => Err(SecretError::CanaryAccount {
+                region: region.name.clone(),
+            }),
+            None => Ok(Some(username)),
+        }
+    }
+
+    /// The URL of the database; `None` where the local store is the database.
+    pub fn database_url(&self) -> Result<Option<SecretString>, SecretError> {
+        let Some(database) = &self.collector.spec.database else {
+            return Ok(None);
+        };
+        let reference = &database.external.url_secret_ref;
+        let value = self.value(reference, "spec.database.external.urlSecretRef", URL)?;
+        let url = value.expose_secret().trim();
+        let problem = match Url::parse(url) {
+            Ok(parsed) if is_postgres(&parsed) => return Ok(Some(url.into())),
+            Ok(_) => "it does not begin with postgres://".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let name = reference.name.clone();
+        Err(SecretError::Url { name, problem })
+    }
+
     fn credentials(&self, index: usize, region: &Region) -> Result<Credentials, SecretError> {
-        use secrecy::ExposeSecret;
         let reference = &region.credentials_secret_ref;
         let wanted_by = format!("spec.regions[{index}].credentialsSecretRef");
-        let username = self
-            .value(reference, &wanted_by, USERNAME)?
-            .expose_secret()
-            .to_owned();
-        if !is_username(&username) {
-            return Err(SecretError::Username {
-                name: reference.name.clone(),
-            });
-        }
+        let username = self.username(reference, &wanted_by)?;
         let password = self.value(reference, &wanted_by, PASSWORD)?.clone();
         Ok(Credentials { username, password })
+    }
+
+    fn username(&self, reference: &SecretRef, wanted_by: &str) -> Result<String, SecretError> {
+        let username = self.value(reference, wanted_by, USERNAME)?.expose_secret();
+        if is_username(username) {
+            Ok(username.to_owned())
+        } else {
+            let name = reference.name.clone();
+            Err(SecretError::Username { name })
+        }
     }
 
     /// The key that pseudonyms are made with; `None` where the spec names no Secret for it.
@@ -313,7 +396,9 @@ fn strict<T: DeserializeOwned>(
             problem: "ends too early".to_owned(),
         })?;
     let mut unknown = Vec::new();
-    let value = serde_ignored::deserialize(document, |path| unknown.push(path.to_string()))
+    // `?` in a path stands for a field that may be missing; people do not write it.
+    let mut note = |path: String| unknown.push(path.replace(".?", ""));
+    let value = serde_ignored::deserialize(document, |path| note(path.to_string()))
         .map_err(|error| problem(origin, &error));
     // The head was read before; the types do not hold it.
     unknown.retain(|path| path != "apiVersion" && path != "kind");
@@ -379,6 +464,11 @@ fn values(secret: Secret) -> BTreeMap<String, SecretString> {
         .collect()
 }
 
+/// The two spellings that the database's own programs take.
+fn is_postgres(url: &Url) -> bool {
+    ["postgres", "postgresql"].contains(&url.scheme()) && url.has_authority()
+}
+
 fn is_username(name: &str) -> bool {
     (1..=30).contains(&name.len())
         && name.chars().all(|c| c == ' ' || c.is_ascii_graphic())
@@ -386,7 +476,7 @@ fn is_username(name: &str) -> bool {
 }
 
 /// Every field that a spec may have.
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 20] = [
     "apiVersion",
     "kind",
     "metadata",
@@ -402,6 +492,11 @@ const FIELDS: [&str; 15] = [
     "obfuscatedPort",
     "privacy",
     "keySecretRef",
+    "canary",
+    "perHour",
+    "database",
+    "external",
+    "urlSecretRef",
 ];
 
 /// The field that is written most like the last part of the path.

@@ -13,3 +13,8 @@ pub const USERNAME: &str = "username";
 pub const PASSWORD: &str = "password";
 /// Key of a Secret: what pseudonyms are made with.
 pub const KEY: &str = "key";
+/// Key of a Secret: a database's URL.
+pub const URL: &str = "url";
+
+/// The `client_id` under which the fleet's own searches are journaled. No region may have this name.
+pub const CANARY_CLIENT: &str = "canary";

@@ -3,7 +3,10 @@
 
 use std::collections::HashSet;
 
-use crate::collector::{Listen, Region, ResearchCollector};
+use crate::collector::{
+    Canary, Database, ExternalDatabase, Listen, Region, ResearchCollector, ResearchCollectorSpec,
+};
+use crate::names::CANARY_CLIENT;
 
 /// A rule of the CRD.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +31,17 @@ pub(crate) const REGION_NAME: CelRule = CelRule {
               letter or digit, for example us-west",
 };
 
+pub(crate) const REGION_RESERVED: CelRule = CelRule {
+    rule: "self != 'canary'",
+    message: "`canary` is the client_id under which the fleet's own searches are noted: write another name",
+};
+
+pub(crate) const CANARY_SECRET: CelRule = CelRule {
+    rule: "!has(self.canary) || self.regions.all(region, region.credentialsSecretRef.name != \
+           self.canary.credentialsSecretRef.name)",
+    message: "a region uses the canary's Secret: give the canary an account of its own",
+};
+
 pub(crate) const PORTS_DIFFER: CelRule = CelRule {
     rule: "self.port != self.obfuscatedPort",
     message: "port and obfuscatedPort must differ: leave obfuscatedPort away, or write 0 to offer none",
@@ -45,7 +59,14 @@ pub struct Violation {
 
 /// Everything in the spec that the API server would refuse.
 pub fn validate(collector: &ResearchCollector) -> Vec<Violation> {
-    let spec = &collector.spec;
+    let ResearchCollectorSpec {
+        network: _,
+        soulseek,
+        regions,
+        privacy: _,
+        canary,
+        database,
+    } = &collector.spec;
     let mut violations = Vec::new();
     let mut check = |holds: bool, path: String, message: &str| {
         if !holds {
@@ -55,7 +76,6 @@ pub fn validate(collector: &ResearchCollector) -> Vec<Violation> {
             });
         }
     };
-    let soulseek = &spec.soulseek;
     check(
         is_server(&soulseek.server),
         "spec.soulseek.server".to_owned(),
@@ -67,12 +87,12 @@ pub fn validate(collector: &ResearchCollector) -> Vec<Violation> {
         "write a number from 157 to 178, best 177: older versions are refused, newer ones get no searches",
     );
     check(
-        (1..=64).contains(&spec.regions.len()),
+        (1..=64).contains(&regions.len()),
         "spec.regions".to_owned(),
         "write 1 to 64 regions",
     );
     let mut names = HashSet::new();
-    for (index, region) in spec.regions.iter().enumerate() {
+    for (index, region) in regions.iter().enumerate() {
         let at = |field: &str| format!("spec.regions[{index}].{field}");
         let Region {
             name,
@@ -80,6 +100,7 @@ pub fn validate(collector: &ResearchCollector) -> Vec<Violation> {
             listen,
         } = region;
         check(is_region_name(name), at("name"), REGION_NAME.message);
+        check(name != CANARY_CLIENT, at("name"), REGION_RESERVED.message);
         check(
             names.insert(name),
             at("name"),
@@ -105,6 +126,39 @@ pub fn validate(collector: &ResearchCollector) -> Vec<Violation> {
             "write a port from 1 to 65535, or 0 to offer none",
         );
         check(port != obfuscated_port, at("listen"), PORTS_DIFFER.message);
+    }
+    if let Some(Canary {
+        credentials_secret_ref,
+        per_hour,
+    }) = canary
+    {
+        let at = "spec.canary.credentialsSecretRef.name";
+        check(
+            !credentials_secret_ref.name.is_empty(),
+            at.to_owned(),
+            "write the name of the Secret with `username` and `password`",
+        );
+        let is_own = |region: &Region| region.credentials_secret_ref != *credentials_secret_ref;
+        check(
+            regions.iter().all(is_own),
+            at.to_owned(),
+            CANARY_SECRET.message,
+        );
+        check(
+            (1..=60).contains(per_hour),
+            "spec.canary.perHour".to_owned(),
+            "write a number from 1 to 60",
+        );
+    }
+    if let Some(Database {
+        external: ExternalDatabase { url_secret_ref },
+    }) = database
+    {
+        check(
+            !url_secret_ref.name.is_empty(),
+            "spec.database.external.urlSecretRef.name".to_owned(),
+            "write the name of the Secret with `url`",
+        );
     }
     violations
 }

@@ -30,6 +30,9 @@ fn the_schema_is_one_that_the_api_server_takes() {
         "self == oldSelf",
         "shortNames:\n    - rcol",
         "categories:\n    - fleet",
+        "self.regions.all(region,",
+        "self != 'canary'",
+        "maximum: 60.0",
         "default: 60000",
         "default: server.slsknet.org:2416",
     ] {

@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeMap;
+
 use fleet_api::{Duplicates, Manifest, SecretError, UsernameScheme};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 const EXAMPLE: &str = include_str!("../../../docs/examples/soulseek.yaml");
 
@@ -28,6 +30,19 @@ fn region(fields: &str) -> String {
     with_spec(&format!(
         "{{network: soulseek, regions: [{{name: here, credentialsSecretRef: {{name: a}}, {fields}}}]}}"
     ))
+}
+
+/// The minimal spec with a field more.
+fn more(field: &str) -> String {
+    format!("{MINIMAL}  {field}\n")
+}
+
+fn account(username: &str) -> BTreeMap<String, SecretString> {
+    [
+        ("username".to_owned(), username.into()),
+        ("password".to_owned(), "x".into()),
+    ]
+    .into()
 }
 
 fn error(text: &str) -> String {
@@ -74,6 +89,10 @@ fn defaults_are_filled_in() {
         (60000, 60001)
     );
     assert_eq!(spec.privacy.username, UsernameScheme::Siv);
+    assert_eq!((spec.canary, spec.database), (None, None));
+    let text = more("canary: {credentialsSecretRef: {name: bird}}");
+    let spec = Manifest::parse(&text, "f").unwrap().collector.spec;
+    assert_eq!(spec.canary.unwrap().per_hour, 4);
 }
 
 #[test]
@@ -150,6 +169,37 @@ fn wrong_specs_are_told_what_is_wrong_and_where() {
                 "{network: soulseek, regions: [{name: US West, credentialsSecretRef: {name: x}}]}",
             ),
             "spec.regions[0].name: a region's name has lower-case letters",
+        ),
+        (
+            with_spec(
+                "{network: soulseek, regions: [{name: canary, credentialsSecretRef: {name: x}}]}",
+            ),
+            "spec.regions[0].name: `canary` is the client_id",
+        ),
+        (
+            more("canary: {credentialsSecretRef: {name: account}}"),
+            "spec.canary.credentialsSecretRef.name: a region uses the canary's Secret",
+        ),
+        (
+            more("canary: {credentialsSecretRef: {name: bird}, perHour: 61}"),
+            "spec.canary.perHour: write a number from 1 to 60",
+        ),
+        (
+            more("canary: {credentialsSecretRef: {name: bird}, perHuor: 1}"),
+            "no field `spec.canary.perHuor`, did you mean `perHour`?",
+        ),
+        (
+            more("canari: {credentialsSecretRef: {name: bird}}"),
+            "no field `spec.canari`, did you mean `canary`?",
+        ),
+        (more("database: {}"), "missing field `external`"),
+        (
+            more("database: {extrenal: {urlSecretRef: {name: d}}}"),
+            "no field `spec.database.extrenal`, did you mean `external`?",
+        ),
+        (
+            more("database: {external: {urlSecretRef: {name: ''}}}"),
+            "spec.database.external.urlSecretRef.name: write the name of the Secret with `url`",
         ),
         (
             format!("{MINIMAL}---{MINIMAL}"),
@@ -231,19 +281,114 @@ fn two_regions_cannot_share_an_account() {
     );
 }
 
+/// What the example says of a canary and a database is right, once it is no longer a comment.
+#[test]
+fn the_commented_parts_of_the_example_work() {
+    let (secrets, collector) = EXAMPLE.split_once("kind: ResearchCollector").unwrap();
+    let collector = collector.replace("\n#  ", "\n  ");
+    let text = format!("{secrets}kind: ResearchCollector{collector}");
+    let manifest = Manifest::parse(&text, "f").unwrap();
+    let spec = &manifest.collector.spec;
+    assert_eq!(spec.canary.as_ref().unwrap().per_hour, 4);
+    assert!(spec.database.is_some());
+}
+
 /// A container that runs one region has only that region's Secret.
 #[test]
 fn one_region_needs_only_its_own_account() {
     let mut manifest =
         Manifest::parse(&EXAMPLE.replace("kind: Secret", "kind: Other"), "f").unwrap();
-    let account = [
-        ("username".to_owned(), "anna".into()),
-        ("password".to_owned(), "x".into()),
-    ];
-    manifest.add_secret("soulseek-us-west", account.into());
+    manifest.add_secret("soulseek-us-west", account("anna"));
     assert!(manifest.accounts(None).is_err());
     assert_eq!(
         manifest.accounts(Some("us-west")).unwrap()[0].1.username,
         "anna"
     );
+}
+
+/// Only the process that sends canaries needs their password; all others need the name.
+#[test]
+fn the_canary_has_an_account_of_its_own() {
+    let text = more("canary: {credentialsSecretRef: {name: bird}}");
+    let mut manifest = Manifest::parse(&text, "f").unwrap();
+    let missing = manifest.canary_username().unwrap_err();
+    assert_eq!(
+        missing.to_string(),
+        "spec.canary.credentialsSecretRef names the Secret `bird`, which is not there"
+    );
+    assert!(missing.hint().contains("--secrets-dir; every region needs"));
+
+    manifest.add_secret("bird", [("username".to_owned(), "tweety".into())].into());
+    assert_eq!(manifest.canary_username().unwrap().unwrap(), "tweety");
+    assert_eq!(
+        manifest.canary_account().unwrap_err(),
+        SecretError::Key {
+            name: "bird".into(),
+            key: "password"
+        }
+    );
+    manifest.add_secret("bird", account("tweety"));
+    let found = manifest.canary_account().unwrap().unwrap();
+    assert_eq!(
+        (found.username.as_str(), found.password.expose_secret()),
+        ("tweety", "x")
+    );
+
+    manifest.add_secret("account", account("tweety"));
+    let same = manifest.canary_username().unwrap_err();
+    assert_eq!(
+        same.to_string(),
+        "the canary uses the account of the region `here`"
+    );
+    let none = Manifest::parse(MINIMAL, "f").unwrap();
+    assert_eq!(none.canary_username(), Ok(None));
+    assert!(none.canary_account().unwrap().is_none());
+}
+
+#[test]
+fn the_database_is_named_by_a_url_in_a_secret() {
+    let text = more("database: {external: {urlSecretRef: {name: db}}}");
+    let mut manifest = Manifest::parse(&text, "f").unwrap();
+    assert_eq!(
+        manifest.database_url().unwrap_err().to_string(),
+        "spec.database.external.urlSecretRef names the Secret `db`, which is not there"
+    );
+    manifest.add_secret("db", account("anna"));
+    assert_eq!(
+        manifest.database_url().unwrap_err().to_string(),
+        "the Secret `db` has no `url`"
+    );
+    let mut url = |url: &str| {
+        manifest.add_secret("db", [("url".to_owned(), url.into())].into());
+        let found = manifest.database_url();
+        found.map(|url| url.unwrap().expose_secret().to_owned())
+    };
+    for right in [
+        "postgres://fleet:p%40ss@db.example.org:5432/research?sslmode=verify-full",
+        "postgresql:///research?host=/run/postgresql",
+    ] {
+        assert_eq!(url(right).unwrap(), right);
+        assert_eq!(url(&format!("{right}\n")).unwrap(), right);
+    }
+    for (wrong, problem) in [
+        ("Zebra-pass", "relative URL without a base"),
+        ("", "relative URL without a base"),
+        (
+            "mysql://fleet:Zebra-pass@host/research",
+            "does not begin with postgres://",
+        ),
+        ("postgres:Zebra-pass", "does not begin with postgres://"),
+        (
+            "postgres://fleet:Zebra/pass@host/research",
+            "invalid port number",
+        ),
+    ] {
+        let error = url(wrong).unwrap_err();
+        let told = format!("{error} {error:?} {}", error.hint());
+        assert!(told.contains(problem), "{told}");
+        assert!(told.contains("the Secret `db`"), "{told}");
+        assert!(!told.contains("Zebra"), "{told}");
+    }
+    let none = Manifest::parse(MINIMAL, "f").unwrap();
+    assert!(none.database_url().unwrap().is_none());
 }

@@ -127,6 +127,7 @@ impl Fleet {
                 listen_port: port(listen.port).unwrap_or_default(),
                 obfuscated_port: port(listen.obfuscated_port),
                 description: DESCRIPTION.to_owned(),
+                distributed: true,
                 max_children: MAX_CHILDREN,
                 timing: Timing::default(),
             };

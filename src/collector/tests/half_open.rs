@@ -49,6 +49,7 @@ fn config(server: SocketAddr) -> Config {
         listen_port: 0,
         obfuscated_port: None,
         description: "a test".to_owned(),
+        distributed: true,
         max_children: 10,
         timing: Timing {
             ping: Duration::from_millis(200),

@@ -2,10 +2,12 @@
 
 mod common;
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use common::{PATIENCE, config, server_with, start, until};
 use fleet_sim::soulseek::{Options, Server};
+use fleet_soulseek::messages::server::{PossibleParent, ServerResponse};
 use fleet_soulseek::session::{Event, Refusal, Source, Timing};
 use tokio::time::timeout;
 
@@ -224,6 +226,65 @@ async fn users_are_found_and_say_who_they_are() {
     let info = anna.handle.user_info("bert").await.expect("bert answers");
     assert_eq!(info.description.decode(), "a test");
     assert_eq!(anna.handle.peer_address("nobody").await, None);
+}
+
+/// A session without a place in the tree searches and is heard, and is nobody's parent or root.
+#[tokio::test]
+async fn a_node_outside_the_tree_searches_and_takes_no_part() {
+    let server = server_with(&[("outside", 1_000_000)]).await;
+    let mut config = config(&server, "outside", "x");
+    config.distributed = false;
+    let mut outside = start(config).await;
+    assert!(!outside.handle.search(1, "too early").await);
+    outside.connected().await;
+    let mut inside = start(common::config(&server, "inside", "x")).await;
+    inside.connected().await;
+    until("inside looks for a parent", || {
+        server.users().iter().any(|user| user.wants_parent)
+    })
+    .await;
+    assert!(outside.handle.search(7, "words for everybody").await);
+    let heard = inside
+        .wait(|event| match event {
+            Event::Search(search) => Some(search),
+            _ => None,
+        })
+        .await;
+    assert_eq!((heard.token, heard.source), (7, Source::Server));
+    assert_eq!(heard.username.decode(), "outside");
+    assert_eq!(heard.query.decode(), "words for everybody");
+
+    // Whatever the server says of the tree, nothing comes of it.
+    server.pin_roots(&["outside"]);
+    server.search("anna", 8, "for roots").await;
+    let port = inside.handle.status().borrow().listen_port;
+    server.send(
+        "outside",
+        &ServerResponse::PossibleParents(vec![PossibleParent {
+            username: "inside".into(),
+            address: Ipv4Addr::LOCALHOST,
+            port: port.into(),
+        }]),
+    );
+    server.send("outside", &ServerResponse::ResetDistributed);
+    server.notice("outside", "the last word");
+    let mut events = Vec::new();
+    outside
+        .wait(|event| {
+            let is_last = matches!(event, Event::Notice(_));
+            events.push(event);
+            is_last.then_some(())
+        })
+        .await;
+    assert_eq!(events.len(), 1, "{events:?}");
+    let user = server
+        .users()
+        .into_iter()
+        .find(|user| user.username == "outside")
+        .expect("outside is online");
+    assert!(!user.wants_parent && !user.accepts_children && user.port != 0);
+    let status = inside.handle.status().borrow().clone();
+    assert_eq!(status.children, 0);
 }
 
 #[tokio::test]

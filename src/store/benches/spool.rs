@@ -48,6 +48,7 @@ fn record(n: u32, username: String) -> Record {
         token: n,
         source: Source::Parent,
         branch_level: 5,
+        canary: false,
     }
 }
 

@@ -233,21 +233,23 @@ impl Values {
     }
 
     fn add_search(&mut self, position: Position, record: Record) {
+        let origin = record.origin();
         let Record {
             received_at,
             username,
             query,
             query_raw,
             token,
-            source,
+            source: _,
             branch_level,
+            canary: _,
         } = record;
         self.add(position.id)
             .add(position.last_seq)
             .add(received_at);
         self.add(username).add(query).add(query_raw);
         self.add(i64::from(token))
-            .add(source.code())
+            .add(origin)
             .add(i64::from(branch_level));
     }
 }

@@ -16,7 +16,8 @@ pub enum Source {
 }
 
 impl Source {
-    /// The number that the database keeps. The view `searches` of `migrations/sqlite` has the same table.
+    /// The number that the database keeps in bits 0 and 1 of `source`. The view `searches` of `migrations/sqlite` has
+    /// the same table.
     pub(crate) const fn code(self) -> i64 {
         match self {
             Self::Parent => 0,
@@ -73,9 +74,19 @@ pub struct Record {
     pub source: Source,
     /// Our level in the branch at that moment: 0 is a branch root.
     pub branch_level: u32,
+    /// Whether the fleet itself sent it, to measure what a branch hears.
+    pub canary: bool,
 }
 
+/// The bit of the database's `source` that says that the fleet itself sent the search.
+const CANARY: i64 = 4;
+
 impl Record {
+    /// What the database keeps in `source`: the way it came, and whether it is a canary.
+    pub(crate) const fn origin(&self) -> i64 {
+        self.source.code() | if self.canary { CANARY } else { 0 }
+    }
+
     /// Bytes on the heap.
     pub(crate) fn heap(&self) -> usize {
         self.username.len() + self.query.len() + self.query_raw.as_ref().map_or(0, Vec::len)

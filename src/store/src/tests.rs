@@ -56,6 +56,7 @@ fn record(n: u32, query: &str) -> Record {
         token: n,
         source: Source::Parent,
         branch_level: 3,
+        canary: false,
     }
 }
 

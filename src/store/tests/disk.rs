@@ -31,6 +31,7 @@ fn record(n: u32) -> Record {
         token: n,
         source: Source::Parent,
         branch_level: 3,
+        canary: false,
     }
 }
 

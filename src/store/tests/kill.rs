@@ -37,6 +37,7 @@ fn record(client: &str, seq: u64) -> Record {
             Source::Direct,
         ][token as usize % 4],
         branch_level: token % 11,
+        canary: false,
     }
 }
 

@@ -5,8 +5,14 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use fleet_store::{DATABASE_FILE, Reader, Record, Source, Spool, SpoolOptions, StoreError};
-use sqlx::{Connection as _, SqliteConnection};
+use fleet_store::{
+    DATABASE_FILE, Filter, Format, Reader, Record, Source, Spool, SpoolOptions, StoreError, Value,
+    export,
+};
+use futures_util::TryStreamExt as _;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 
 async fn open(dir: &Path) -> Result<Spool, StoreError> {
     Spool::open(dir, SpoolOptions::default()).await
@@ -21,6 +27,7 @@ fn record(n: u32) -> Record {
         token: n,
         source: Source::Direct,
         branch_level: 0,
+        canary: false,
     }
 }
 
@@ -103,6 +110,65 @@ async fn a_dropped_spool_drains_in_the_background() {
     assert_eq!(client.durable(), 1);
     assert!(client.append(record(1)).await.is_err());
     open(dir.path()).await.unwrap().close().await.unwrap();
+}
+
+/// The file as the first version of this program made it, with a row of each source.
+async fn first_version(dir: &Path) {
+    let migrations = tempfile::tempdir().unwrap();
+    let first = "0001_spool.sql";
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations/sqlite");
+    std::fs::copy(source.join(first), migrations.path().join(first)).unwrap();
+    let options = SqliteConnectOptions::new()
+        .filename(dir.join(DATABASE_FILE))
+        .create_if_missing(true);
+    let mut connection = options.connect().await.unwrap();
+    let migrator = Migrator::new(migrations.path()).await.unwrap();
+    migrator
+        .run_direct(None, &mut connection, false)
+        .await
+        .unwrap();
+    for sql in [
+        "INSERT INTO client (id, name, last_seq) VALUES (1, 'a', 4)",
+        "INSERT INTO search (client, seq, received_at, username, query, token, source, branch_level)
+         SELECT 1, value + 1, value, 'p', 'q', value, value, 0 FROM json_each('[0, 1, 2, 3]')",
+    ] {
+        sqlx::query(sql).execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_version_is_read_and_written() {
+    let dir = tempfile::tempdir().unwrap();
+    first_version(dir.path()).await;
+    let mut output = Vec::new();
+    let reader = Reader::open(dir.path()).await.unwrap();
+    let exported = export(&reader, Format::Csv, Filter::default(), &mut output).await;
+    assert_eq!(exported.unwrap(), 4);
+
+    let spool = open(dir.path()).await.unwrap();
+    let client = spool.client("a").await.unwrap();
+    let canary = Record {
+        canary: true,
+        ..record(4)
+    };
+    client.append(canary).await.unwrap();
+    assert_eq!(client.flush().await, Ok(5));
+    spool.close().await.unwrap();
+    let sql = "SELECT source, canary FROM searches ORDER BY seq";
+    let mut query = reader.query(sql).await.unwrap();
+    let rows: Vec<_> = query.rows().try_collect().await.unwrap();
+    let expected = [
+        ("parent", 0),
+        ("embedded", 0),
+        ("server", 0),
+        ("direct", 0),
+        ("direct", 1),
+    ];
+    assert_eq!(
+        rows,
+        expected.map(|(source, canary)| vec![Value::Text(source.into()), Value::Int(canary)])
+    );
 }
 
 #[tokio::test]

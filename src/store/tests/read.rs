@@ -23,6 +23,7 @@ fn records() -> Vec<Record> {
         token: u32::MAX - n,
         source,
         branch_level: n,
+        canary: n == 2,
     };
     vec![
         record(0, "björk ♫", None, Source::Parent),
@@ -81,6 +82,7 @@ async fn people_read_the_views_while_a_collector_writes() {
         "source",
         "branch_level",
         "query_raw",
+        "canary",
     ];
     assert_eq!(query.columns(), columns);
     let instant = text("2023-11-14T22:13:20.000001Z");
@@ -95,19 +97,20 @@ async fn people_read_the_views_while_a_collector_writes() {
         text("parent"),
         Value::Int(0),
         Value::Null,
+        Value::Int(0),
     ];
     assert_eq!(all(&mut query).await, [row]);
 
-    let sql = "SELECT source, query_raw FROM soulseek.searches WHERE seq > 1 ORDER BY seq";
+    let sql = "SELECT source, query_raw, canary FROM soulseek.searches WHERE seq > 1 ORDER BY seq";
     let rows = all(&mut reader.query(sql).await.unwrap()).await;
     let raw = Value::Blob(b"nul\0".to_vec());
     assert_eq!(raw.to_string(), "6e756c00");
     assert_eq!(
         rows,
         [
-            [text("embedded"), Value::Null],
-            [text("server"), raw],
-            [text("direct"), Value::Null]
+            [text("embedded"), Value::Null, Value::Int(0)],
+            [text("server"), raw, Value::Int(1)],
+            [text("direct"), Value::Null, Value::Int(0)]
         ]
     );
 
@@ -191,6 +194,10 @@ async fn jsonl_keeps_everything() {
     let third: serde_json::Value = serde_json::from_str(lines[2]).unwrap();
     assert_eq!(third["query_raw"], "6e756c00");
     assert_eq!(third["query"], "nul\u{2400}");
+    assert_eq!(
+        (&third["source"], &third["canary"]),
+        (&"server".into(), &true.into())
+    );
     spool.close().await.unwrap();
 }
 
@@ -202,7 +209,7 @@ async fn csv_keeps_everything() {
     let (_, output) = exported(&reader, Format::Csv, Filter::default()).await;
     let text = std::str::from_utf8(&output).unwrap();
     assert!(text.starts_with(
-        "client_id,seq,received_at,username,query,token,source,branch_level,query_raw\r\n"
+        "client_id,seq,received_at,username,query,token,source,branch_level,query_raw,canary\r\n"
     ));
     let rows: Vec<csv::StringRecord> = csv::Reader::from_reader(&*output)
         .records()
@@ -213,6 +220,7 @@ async fn csv_keeps_everything() {
         assert_eq!(row[4], record.query);
         assert_eq!(row[5], record.token.to_string());
         assert_eq!(row[6], *record.source.as_str());
+        assert_eq!(row[9], record.canary.to_string());
     }
     assert_eq!(rows[2][8], *"6e756c00");
 }
@@ -264,6 +272,7 @@ async fn parquet_keeps_everything() {
         );
         let raw = row.get_bytes(8).ok().map(|bytes| bytes.data().to_vec());
         assert_eq!(raw, record.query_raw);
+        assert_eq!(row.get_bool(9).unwrap(), record.canary);
     }
     assert_eq!(rows[1503].get_long(1).unwrap(), 1500);
     let schema = format!("{:?}", file.metadata().file_metadata().schema());

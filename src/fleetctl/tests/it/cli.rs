@@ -337,6 +337,7 @@ async fn store(scheme: Scheme) -> TempDir {
             token: 7,
             source: Source::Parent,
             branch_level: 2,
+            canary: false,
         };
         spool
             .client(region)
@@ -450,11 +451,11 @@ async fn an_export_has_the_format_and_the_time_that_were_asked_for() {
 {"client_id":"north","seq":2,"received_at":"2026-11-21T10:00:00.000000Z","username":"OVR_7jn-a9KwMmCP38502Q","query":"\u001b[31mred\u0007\n\"quoted\" 東京","token":7,"source":"parent","branch_level":2}
 "##);
     assert_snapshot!(export(&["--format", "csv"]).replace('\u{1b}', "ESC").replace('\u{7}', "BEL"), @r##"
-client_id,seq,received_at,username,query,token,source,branch_level,query_raw
-north,1,2026-11-21T08:00:00.000000Z,OVR_7jn-a9KwMmCP38502Q,"first, with a comma",7,parent,2,
-south,1,2026-11-21T09:00:00.000000Z,OVR_7jn-a9KwMmCP38502Q,motörhead,7,parent,2,6d6f74f67268656164
+client_id,seq,received_at,username,query,token,source,branch_level,query_raw,canary
+north,1,2026-11-21T08:00:00.000000Z,OVR_7jn-a9KwMmCP38502Q,"first, with a comma",7,parent,2,,false
+south,1,2026-11-21T09:00:00.000000Z,OVR_7jn-a9KwMmCP38502Q,motörhead,7,parent,2,6d6f74f67268656164,false
 north,2,2026-11-21T10:00:00.000000Z,OVR_7jn-a9KwMmCP38502Q,"ESC[31mredBEL
-""quoted"" 東京",7,parent,2,
+""quoted"" 東京",7,parent,2,,false
 "##);
     let lines = |more: &[&str]| export(more).lines().count();
     assert_eq!(lines(&["--since", "2026-11-21T09:00:00Z"]), 2);
@@ -619,6 +620,7 @@ async fn a_closed_pipe_is_a_good_end() {
             token,
             source: Source::Parent,
             branch_level: 2,
+            canary: false,
         };
         client.append(record).await.unwrap();
     }

@@ -37,6 +37,7 @@ pub(crate) fn config_for(server: SocketAddr, username: &str, password: &str) -> 
         listen_port: 0,
         obfuscated_port: Some(0),
         description: "a test".to_owned(),
+        distributed: true,
         max_children: 10,
         timing: Timing {
             retry_min: Duration::from_millis(50),

@@ -21,6 +21,9 @@ pub struct Config {
     pub obfuscated_port: Option<u16>,
     /// What we say of ourselves to users who ask.
     pub description: String,
+    /// Whether the session takes a place in the distributed tree. Without one it looks for no parent, takes
+    /// no children and reports only searches that are aimed at it.
+    pub distributed: bool,
     /// The most children in the tree, whatever the speed rules allow.
     pub max_children: usize,
     /// How long to wait for what.

@@ -85,7 +85,7 @@ impl ListenPorts {
 enum Command {
     PeerAddress(String, oneshot::Sender<Option<SocketAddr>>),
     UserInfo(String, SocketAddr, oneshot::Sender<Option<UserInfo>>),
-    Search(u32, String),
+    Search(u32, String, oneshot::Sender<()>),
 }
 
 /// Asks things of a running session.
@@ -122,12 +122,12 @@ impl SessionHandle {
         info.await.ok()?
     }
 
-    /// Searches the network. Nothing is said of what is found.
-    pub async fn search(&self, token: u32, query: &str) {
-        let _ = self
-            .commands
-            .send(Command::Search(token, query.to_owned()))
-            .await;
+    /// Searches the network. Says whether the search is on its way to the server, not what is found;
+    /// `false` where we are offline.
+    pub async fn search(&self, token: u32, query: &str) -> bool {
+        let (sent, on_its_way) = oneshot::channel();
+        let command = Command::Search(token, query.to_owned(), sent);
+        self.commands.send(command).await.is_ok() && on_its_way.await.is_ok()
     }
 }
 

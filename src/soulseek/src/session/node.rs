@@ -99,7 +99,12 @@ impl Node {
         match input {
             ServerInput::Up(outbox) => {
                 self.server = Some(outbox);
-                self.tree.on_login();
+                if self.config.distributed {
+                    self.tree.on_login();
+                } else {
+                    self.tell_server(&ServerRequest::HaveNoParent(false));
+                    self.tell_server(&ServerRequest::AcceptChildren(false));
+                }
                 self.tell_server(&ServerRequest::WatchUser(
                     self.config.username.as_str().into(),
                 ));
@@ -127,6 +132,10 @@ impl Node {
 
     async fn on_message(&mut self, at: Instant, message: ServerResponse) {
         match message {
+            ServerResponse::Embedded(_)
+            | ServerResponse::PossibleParents(_)
+            | ServerResponse::ResetDistributed
+                if !self.config.distributed => {}
             ServerResponse::Embedded(embedded) => self.on_embedded(at, embedded).await,
             ServerResponse::FileSearch(search) => {
                 self.take(
@@ -369,12 +378,16 @@ impl Node {
                     let _ = answer.send(info);
                 });
             }
-            Command::Search(token, query) => {
+            Command::Search(token, query, sent) => {
                 let request = FileSearchRequest {
                     token,
                     query: query.as_str().into(),
                 };
                 self.tell_server(&ServerRequest::FileSearch(request));
+                // Dropping `sent` says that we are offline.
+                if self.server.is_some() {
+                    let _ = sent.send(());
+                }
             }
         }
     }

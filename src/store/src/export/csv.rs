@@ -23,6 +23,7 @@ impl<W: Write> CsvSink<W> {
                 "source",
                 "branch_level",
                 "query_raw",
+                "canary",
             ])
             .map_err(failed)?;
         Ok(Self(writer))
@@ -42,6 +43,7 @@ impl<W: Write> Sink for CsvSink<W> {
                 &row.source,
                 &row.branch_level.to_string(),
                 &row.query_raw.as_deref().map(hex).unwrap_or_default(),
+                if row.canary { "true" } else { "false" },
             ])
             .map_err(failed)
     }

@@ -20,6 +20,9 @@ struct Line<'r> {
     branch_level: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     query_raw: Option<String>,
+    /// Only where it is true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    canary: Option<bool>,
 }
 
 pub(super) struct JsonlSink<W: Write>(BufWriter<W>);
@@ -42,6 +45,7 @@ impl<W: Write> Sink for JsonlSink<W> {
             source: &row.source,
             branch_level: row.branch_level,
             query_raw: row.query_raw.as_deref().map(hex),
+            canary: row.canary.then_some(true),
         };
         serde_json::to_writer(&mut self.0, &line)
             .map_err(|error| StoreError::Write(error.into()))?;

@@ -65,6 +65,7 @@ struct Row {
     token: i64,
     source: String,
     branch_level: i64,
+    canary: bool,
 }
 
 /// Where the rows of an export go.
@@ -123,8 +124,8 @@ async fn page(
 ) -> sqlx::Result<Vec<Row>> {
     // CROSS JOIN makes SQLite go through `search` in the order of its key.
     let sql = "SELECT client.name AS client_id, seq, received_at, username, query, query_raw, token, \
-               CASE source WHEN 0 THEN 'parent' WHEN 1 THEN 'embedded' WHEN 2 THEN 'server' ELSE 'direct' END AS source, \
-               branch_level FROM search CROSS JOIN client ON client.id = search.client \
+               CASE source & 3 WHEN 0 THEN 'parent' WHEN 1 THEN 'embedded' WHEN 2 THEN 'server' ELSE 'direct' END AS source, \
+               branch_level, source & 4 <> 0 AS canary FROM search CROSS JOIN client ON client.id = search.client \
                WHERE search.id > ? AND search.id <= ? AND received_at >= ? AND received_at < ? ORDER BY search.id";
     let since = filter.since.map_or(i64::MIN, ceiling);
     let until = filter.until.map_or(i64::MAX, ceiling);

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::data_type::{ByteArray, ByteArrayType, Int32Type, Int64Type};
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, Int32Type, Int64Type};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
@@ -24,6 +24,7 @@ message search {
     required binary source (STRING);
     required int32 branch_level;
     optional binary query_raw;
+    required boolean canary;
 }";
 
 /// What is held in memory before it is written: whichever of the two comes first ends a row group.
@@ -51,6 +52,7 @@ struct Group {
     query_raw: Vec<ByteArray>,
     /// 1 where there is a value, a row each.
     query_raw_there: Vec<i16>,
+    canary: Vec<bool>,
 }
 
 impl<W: Write + Send> ParquetSink<W> {
@@ -113,6 +115,7 @@ impl Group {
             .push(i32::try_from(row.branch_level).unwrap_or(i32::MAX));
         self.query_raw_there.push(i16::from(raw.is_some()));
         self.query_raw.extend(raw.map(ByteArray::from));
+        self.canary.push(row.canary);
     }
 
     /// In the order of the schema.
@@ -125,7 +128,8 @@ impl Group {
         column::<Int64Type, W>(group, &self.token, None)?;
         column::<ByteArrayType, W>(group, &self.source, None)?;
         column::<Int32Type, W>(group, &self.branch_level, None)?;
-        column::<ByteArrayType, W>(group, &self.query_raw, Some(&self.query_raw_there))
+        column::<ByteArrayType, W>(group, &self.query_raw, Some(&self.query_raw_there))?;
+        column::<BoolType, W>(group, &self.canary, None)
     }
 }
 
