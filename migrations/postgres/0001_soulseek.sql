@@ -54,7 +54,7 @@ CREATE TABLE soulseek.event (
     PRIMARY KEY (client, id)
 );
 
-CREATE INDEX event_at ON soulseek.event (at);
+CREATE INDEX event_at ON soulseek.event (client, at);
 
 -- Every file that was ever begun for a month. Part 0 is the month, the others hold what came too late for it.
 CREATE TABLE soulseek.archives (

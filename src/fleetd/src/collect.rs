@@ -48,8 +48,7 @@ pub(crate) async fn run(arguments: Collect) -> Result<(), Failure> {
     let mut registry = Registry::default();
     register_process_metrics(&mut registry);
     let metrics = Metrics::register(&mut registry);
-    let fleet = Fleet::bind(&manifest, region.as_deref(), &data_dir, &metrics)
-        .await?;
+    let fleet = Fleet::bind(&manifest, region.as_deref(), &data_dir, &metrics).await?;
     fleet.register_metrics(&mut registry);
     let readiness = Readiness::default();
     fleet.register_readiness(&readiness);

@@ -17,6 +17,7 @@ mod client;
 mod database;
 mod error;
 mod export;
+mod hot;
 pub mod postgres;
 mod pseudonym;
 mod read;

@@ -5,9 +5,7 @@ use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use fleet_store::{
-    Record, ShipOptions, Shipper, Source, Spool, SpoolOptions, postgres::Database,
-};
+use fleet_store::{Record, ShipOptions, Shipper, Source, Spool, SpoolOptions, postgres::Database};
 use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
@@ -76,7 +74,12 @@ fn record(arguments: &Arguments, seq: u64) -> Result<Record> {
         query: format!("{} record {seq}", arguments.client),
         query_raw: (seq % 500 == 0).then(|| vec![0xff, 0x00]),
         token: u32::try_from(seq * 2_654_435_761 % (1 << 32))?,
-        source: [Source::Parent, Source::Embedded, Source::Server, Source::Direct][usize::try_from(seq % 4)?],
+        source: [
+            Source::Parent,
+            Source::Embedded,
+            Source::Server,
+            Source::Direct,
+        ][usize::try_from(seq % 4)?],
         branch_level: u32::try_from(seq % 7)?,
     })
 }

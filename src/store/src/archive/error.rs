@@ -28,7 +28,9 @@ pub enum ArchiveError {
         month: Month,
     },
     /// More records than files hold.
-    #[error("there are {found} records of {month} to delete, but its verified files hold {archived}")]
+    #[error(
+        "there are {found} records of {month} to delete, but its verified files hold {archived}"
+    )]
     Differs {
         /// The month.
         month: Month,

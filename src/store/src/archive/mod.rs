@@ -1,7 +1,6 @@
 //! Months that are over, in files that everybody can read.
 
 mod error;
-mod hot;
 mod month;
 mod part;
 

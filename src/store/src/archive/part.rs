@@ -101,7 +101,8 @@ pub(crate) fn file_name(month: Month, part: i32, extension: &str) -> String {
 pub(crate) fn covered(parts: &[Part]) -> Vec<Span> {
     let mut covered: Vec<Span> = Vec::new();
     for span in parts.iter().flat_map(|part| &part.spans) {
-        let same = |other: &&mut Span| other.client_id == span.client_id && other.spool == span.spool;
+        let same =
+            |other: &&mut Span| other.client_id == span.client_id && other.spool == span.spool;
         match covered.iter_mut().find(same) {
             Some(known) => known.through = known.through.max(span.through),
             None => covered.push(span.clone()),

@@ -41,7 +41,8 @@ impl Database {
         }
         // What the parser says may repeat the URL, and with it the password.
         let options = PgConnectOptions::from_str(text).map_err(|_| PostgresError::NotAUrl)?;
-        let options = if text.contains("sslmode=") || text.contains("ssl-mode=") || local(&options) {
+        let options = if text.contains("sslmode=") || text.contains("ssl-mode=") || local(&options)
+        {
             options
         } else {
             options.ssl_mode(PgSslMode::VerifyFull)
@@ -147,7 +148,10 @@ mod tests {
         let mode = |url: &str| format!("{:?}", parse(url).unwrap().options.get_ssl_mode());
         assert_eq!(mode("postgres://u:p@db.example.org/d"), "VerifyFull");
         assert_eq!(mode("postgresql://u@10.0.0.3:6432/d"), "VerifyFull");
-        assert_eq!(mode("postgres://u@db.example.org/d?sslmode=disable"), "Disable");
+        assert_eq!(
+            mode("postgres://u@db.example.org/d?sslmode=disable"),
+            "Disable"
+        );
         assert_eq!(mode("postgres://u@127.0.0.1:6432/d"), "Prefer");
         assert_eq!(mode("postgres://u@[::1]/d"), "Prefer");
         assert_eq!(mode("postgres://u@localhost/d"), "Prefer");
@@ -157,7 +161,11 @@ mod tests {
     fn neither_debug_nor_errors_show_the_password() {
         let database = parse("postgres://u:hunter2@db.example.org/d").unwrap();
         assert_eq!(format!("{database:?}"), "Database(db.example.org:5432/d)");
-        for bad in ["hunter2", "postgres://u:hunter2@:99999999/d", "mysql://u:hunter2@h/d"] {
+        for bad in [
+            "hunter2",
+            "postgres://u:hunter2@:99999999/d",
+            "mysql://u:hunter2@h/d",
+        ] {
             let error = parse(bad).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("hunter2"));
             assert!(error.hint().is_some());

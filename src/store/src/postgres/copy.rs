@@ -163,7 +163,8 @@ impl Fields<'_> {
     }
 
     pub(crate) fn bytes(&self, index: usize) -> Result<&[u8], &'static str> {
-        self.get(index).ok_or("the database sent nothing where there is always something")
+        self.get(index)
+            .ok_or("the database sent nothing where there is always something")
     }
 
     pub(crate) fn i16(&self, index: usize) -> Result<i16, &'static str> {
@@ -185,7 +186,9 @@ impl Fields<'_> {
 
     fn number<const N: usize>(&self, index: usize) -> Result<[u8; N], &'static str> {
         let bytes = self.bytes(index)?;
-        bytes.try_into().map_err(|_| "the database sent a number of another size")
+        bytes
+            .try_into()
+            .map_err(|_| "the database sent a number of another size")
     }
 }
 

@@ -84,7 +84,9 @@ pub enum PostgresError {
         reason: String,
     },
     /// The tables are not there, or older.
-    #[error("the tables of the database {address} are older than this program (schema {found}, needed {known})")]
+    #[error(
+        "the tables of the database {address} are older than this program (schema {found}, needed {known})"
+    )]
     Older {
         /// Which database.
         address: String,
@@ -94,7 +96,9 @@ pub enum PostgresError {
         known: i64,
     },
     /// The tables are newer.
-    #[error("the tables of the database {address} are newer than this program (schema {found}, known up to {known})")]
+    #[error(
+        "the tables of the database {address} are newer than this program (schema {found}, known up to {known})"
+    )]
     Newer {
         /// Which database.
         address: String,
@@ -104,7 +108,9 @@ pub enum PostgresError {
         known: i64,
     },
     /// A pooler mixed up what belongs to different connections.
-    #[error("something between here and the database {address} shares connections in a way that does not work for this")]
+    #[error(
+        "something between here and the database {address} shares connections in a way that does not work for this"
+    )]
     Pooler {
         /// Which database.
         address: String,
@@ -125,18 +131,40 @@ impl PostgresError {
     /// What a person does about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::NotAUrl => "write postgres://user:password@host:5432/database, with special characters of the password percent-encoded",
-            Self::Unreachable { .. } => "check that the database runs, its host and port, and the firewall",
-            Self::Tls { .. } => "name the authority's certificate with sslrootcert=/path/ca.pem, or write sslmode=disable in the url where nobody can listen in between",
-            Self::Refused { .. } => "check user, password and database name in the url, and the server's pg_hba.conf",
-            Self::Forbidden { .. } => "use a user with the role that this needs: fleet_writer to collect, fleet_archiver to archive, the owner to migrate",
-            Self::Silent { .. } => "check the network between, and what the database is busy with: SELECT * FROM pg_stat_activity",
-            Self::ReadOnly { .. } => "name the primary server, not a standby; nothing is lost meanwhile",
-            Self::Full { .. } => "make room on the database's disk: `fleetd archive` moves whole months out; nothing is lost meanwhile",
-            Self::Busy { .. } => "wait, or raise max_connections, or put PgBouncer between; nothing is lost meanwhile",
-            Self::Locked { .. } => "end the transaction that is in the way: SELECT pid, state, query FROM pg_stat_activity WHERE xact_start < now() - interval '1 minute'",
+            Self::NotAUrl => {
+                "write postgres://user:password@host:5432/database, with special characters of the password percent-encoded"
+            }
+            Self::Unreachable { .. } => {
+                "check that the database runs, its host and port, and the firewall"
+            }
+            Self::Tls { .. } => {
+                "name the authority's certificate with sslrootcert=/path/ca.pem, or write sslmode=disable in the url where nobody can listen in between"
+            }
+            Self::Refused { .. } => {
+                "check user, password and database name in the url, and the server's pg_hba.conf"
+            }
+            Self::Forbidden { .. } => {
+                "use a user with the role that this needs: fleet_writer to collect, fleet_archiver to archive, the owner to migrate"
+            }
+            Self::Silent { .. } => {
+                "check the network between, and what the database is busy with: SELECT * FROM pg_stat_activity"
+            }
+            Self::ReadOnly { .. } => {
+                "name the primary server, not a standby; nothing is lost meanwhile"
+            }
+            Self::Full { .. } => {
+                "make room on the database's disk: `fleetd archive` moves whole months out; nothing is lost meanwhile"
+            }
+            Self::Busy { .. } => {
+                "wait, or raise max_connections, or put PgBouncer between; nothing is lost meanwhile"
+            }
+            Self::Locked { .. } => {
+                "end the transaction that is in the way: SELECT pid, state, query FROM pg_stat_activity WHERE xact_start < now() - interval '1 minute'"
+            }
             Self::Older { .. } => "run `fleetd migrate` of this version first",
-            Self::Newer { .. } => "use the newer version of this program; nothing is lost meanwhile",
+            Self::Newer { .. } => {
+                "use the newer version of this program; nothing is lost meanwhile"
+            }
             Self::Pooler { .. } => "give the address of the database itself, not of the pooler",
             Self::Other { .. } => return None,
         };
@@ -166,18 +194,34 @@ impl PostgresError {
         let code = error.code().unwrap_or_default().into_owned();
         let reason = error.message().to_owned();
         match code.as_str() {
-            "28000" | "28P01" | "3D000" => Self::Refused { address, user, reason },
-            "42501" => Self::Forbidden { address, user, reason },
+            "28000" | "28P01" | "3D000" => Self::Refused {
+                address,
+                user,
+                reason,
+            },
+            "42501" => Self::Forbidden {
+                address,
+                user,
+                reason,
+            },
             "25006" => Self::ReadOnly { address },
             "53100" => Self::Full { address, reason },
             "53300" | "57P01" | "57P02" | "57P03" => Self::Busy { address, reason },
             "55P03" | "40P01" => Self::Locked { address, reason },
             "42P05" | "26000" => Self::Pooler { address, source },
             // PgBouncer's own words have a code that says nothing.
-            "08P01" if reason.contains("authentication failed") || reason.contains("no such user") => {
-                Self::Refused { address, user, reason }
+            "08P01"
+                if reason.contains("authentication failed") || reason.contains("no such user") =>
+            {
+                Self::Refused {
+                    address,
+                    user,
+                    reason,
+                }
             }
-            "08P01" if reason.contains("server") || reason.contains("timeout") => Self::Busy { address, reason },
+            "08P01" if reason.contains("server") || reason.contains("timeout") => {
+                Self::Busy { address, reason }
+            }
             _ => Self::Other { address, source },
         }
     }

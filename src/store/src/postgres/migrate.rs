@@ -68,8 +68,12 @@ async fn run(connection: &mut PgConnection) -> Result<(), MigrateError> {
          CREATE SCHEMA IF NOT EXISTS {SCHEMA};
          SET LOCAL search_path TO {SCHEMA}"
     );
-    transaction.execute(sqlx::raw_sql(AssertSqlSafe(prepare))).await?;
-    migrator().run_direct(None, &mut *transaction, false).await?;
+    transaction
+        .execute(sqlx::raw_sql(AssertSqlSafe(prepare)))
+        .await?;
+    migrator()
+        .run_direct(None, &mut *transaction, false)
+        .await?;
     transaction.execute(sqlx::raw_sql(ROLES)).await?;
     transaction.commit().await?;
     Ok(())

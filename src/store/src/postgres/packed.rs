@@ -94,6 +94,9 @@ mod tests {
 
     #[test]
     fn a_level_that_no_tree_has_is_cut() {
-        assert_eq!(Origin::unpack(origin(1, false, i64::MAX)).branch_level, 2047);
+        assert_eq!(
+            Origin::unpack(origin(1, false, i64::MAX)).branch_level,
+            2047
+        );
     }
 }

@@ -42,7 +42,12 @@ impl Outbox {
             .filename(&path)
             .journal_mode(SqliteJournalMode::Wal)
             .disable_statement_logging();
-        let reader = options.clone().read_only(true).connect().await.map_err(failed)?;
+        let reader = options
+            .clone()
+            .read_only(true)
+            .connect()
+            .await
+            .map_err(failed)?;
         // A power cut that brings back what was forgotten does no harm.
         let eraser = options.synchronous(SqliteSynchronous::Normal);
         let eraser = eraser.connect().await.map_err(failed)?;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use sqlx::postgres::PgConnection;
 use sqlx::Connection as _;
+use sqlx::postgres::PgConnection;
 
 use super::batch::{Batch, COLUMNS, Cursor, Step};
 use super::outbox::Client;
@@ -64,13 +64,14 @@ impl Sender {
             let mut cursors = BTreeMap::new();
             let mut transaction = self.connection.begin().await?;
             for known in clients {
-                let (client, last_seq, last_event) =
-                    sqlx::query_as("SELECT client, last_seq, last_event FROM soulseek.register_client($1, $2)")
-                        .bind(&known.name)
-                        .bind(spool)
-                        .persistent(false)
-                        .fetch_one(&mut *transaction)
-                        .await?;
+                let (client, last_seq, last_event) = sqlx::query_as(
+                    "SELECT client, last_seq, last_event FROM soulseek.register_client($1, $2)",
+                )
+                .bind(&known.name)
+                .bind(spool)
+                .persistent(false)
+                .fetch_one(&mut *transaction)
+                .await?;
                 let cursor = Cursor {
                     client,
                     last_seq,
@@ -104,11 +105,13 @@ impl Sender {
         }
         let made = async {
             let mut transaction = self.connection.begin().await?;
-            sqlx::query("SELECT soulseek.add_month(DATE '1970-01-01' + day) FROM unnest($1) AS day")
-                .bind(&new)
-                .persistent(false)
-                .execute(&mut *transaction)
-                .await?;
+            sqlx::query(
+                "SELECT soulseek.add_month(DATE '1970-01-01' + day) FROM unnest($1) AS day",
+            )
+            .bind(&new)
+            .persistent(false)
+            .execute(&mut *transaction)
+            .await?;
             transaction.commit().await
         };
         self.database.answer(made).await?;
@@ -138,8 +141,18 @@ async fn bring(connection: &mut PgConnection, batch: Batch) -> Result<bool, sqlx
             return Ok(false);
         }
     }
-    copy(&mut transaction, &format!("soulseek.search ({COLUMNS})"), searches).await?;
-    copy(&mut transaction, "soulseek.event (client, id, at, kind, detail)", events).await?;
+    copy(
+        &mut transaction,
+        &format!("soulseek.search ({COLUMNS})"),
+        searches,
+    )
+    .await?;
+    copy(
+        &mut transaction,
+        "soulseek.event (client, id, at, kind, detail)",
+        events,
+    )
+    .await?;
     for step in steps.values() {
         advance(&mut transaction, step).await?;
     }

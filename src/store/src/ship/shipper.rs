@@ -316,9 +316,8 @@ impl Shipper {
             }
             waiting += (client.last_seq - there).unsigned_abs();
         }
-        self.status.send_if_modified(|status| {
-            std::mem::replace(&mut status.waiting, waiting) != waiting
-        });
+        self.status
+            .send_if_modified(|status| std::mem::replace(&mut status.waiting, waiting) != waiting);
         let known = |client: &Client| cursors.contains_key(&client.id);
         Ok(!clients.iter().all(known))
     }
@@ -329,7 +328,10 @@ impl Shipper {
         self.status.send_modify(|status| {
             status.failures += 1;
             if status.trouble.as_ref() != Some(&trouble) {
-                tracing::warn!(waiting = status.waiting, "records wait in the spool: {trouble}");
+                tracing::warn!(
+                    waiting = status.waiting,
+                    "records wait in the spool: {trouble}"
+                );
                 status.trouble = Some(trouble);
             }
         });

@@ -3,12 +3,13 @@
 mod postgres;
 mod sqlite;
 
+use std::ops::Range;
 use std::path::Path;
 
 use tokio::sync::mpsc;
 
-use super::{ArchiveError, Month, Part, Span};
 use crate::Row;
+use crate::archive::{ArchiveError, Month, Part, Span};
 use crate::postgres::Database;
 
 pub(crate) use postgres::PostgresHot;
@@ -35,7 +36,8 @@ impl<'a> Heap<'a> {
     }
 
     async fn push(&mut self, row: Row) -> Result<(), ArchiveError> {
-        self.bytes += row.query.len() + row.username.len() + row.query_raw.as_ref().map_or(0, Vec::len);
+        self.bytes +=
+            row.query.len() + row.username.len() + row.query_raw.as_ref().map_or(0, Vec::len);
         self.rows.push(row);
         if self.rows.len() >= HEAP_ROWS || self.bytes >= HEAP_BYTES {
             self.hand_over().await?;
@@ -54,7 +56,7 @@ impl<'a> Heap<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
     /// Microseconds since 1970: the first, and the first that is too late.
-    pub(crate) micros: std::ops::Range<i64>,
+    pub(crate) micros: Range<i64>,
     /// Where: a table that was taken away from the others, or where they all are.
     pub(crate) detached: Option<String>,
     /// Without those that are covered by these.
@@ -122,7 +124,7 @@ impl Hot {
     }
 
     /// Records that ever came in these days, wherever they are now: for people.
-    pub(crate) async fn expected(&mut self, days: std::ops::Range<i32>) -> Result<i64, ArchiveError> {
+    pub(crate) async fn expected(&mut self, days: Range<i32>) -> Result<i64, ArchiveError> {
         either!(self, hot => hot.expected(days).await)
     }
 
@@ -173,4 +175,45 @@ impl Hot {
     ) -> Result<i64, ArchiveError> {
         either!(self, hot => hot.drop_archived(month, detached).await)
     }
+
+    /// Days whose figures are missing or were computed from another number of records, with that number.
+    pub(crate) async fn stale_days(&mut self) -> Result<Vec<(i32, i64)>, ArchiveError> {
+        either!(self, hot => hot.stale_days().await)
+    }
+
+    /// Keeps the figures of a day.
+    pub(crate) async fn save_day(
+        &mut self,
+        day: i32,
+        searches: i64,
+        figures: &str,
+    ) -> Result<(), ArchiveError> {
+        either!(self, hot => hot.save_day(day, searches, figures).await)
+    }
+
+    /// The figures of some days, in order.
+    pub(crate) async fn days(
+        &mut self,
+        days: Range<i32>,
+    ) -> Result<Vec<(i32, String)>, ArchiveError> {
+        either!(self, hot => hot.days(days).await)
+    }
+
+    /// The journal between two moments, in microseconds since 1970, and each client's last line before.
+    pub(crate) async fn journal(
+        &mut self,
+        micros: Range<i64>,
+    ) -> Result<Vec<JournalLine>, ArchiveError> {
+        either!(self, hot => hot.journal(micros).await)
+    }
+}
+
+/// A line of the journal.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub(crate) struct JournalLine {
+    pub(crate) client_id: String,
+    /// Microseconds since 1970.
+    pub(crate) at: i64,
+    pub(crate) kind: String,
+    pub(crate) detail: String,
 }

@@ -1,0 +1,85 @@
+//! The notes about files.
+
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::SqliteHot;
+use crate::archive::{ArchiveError, Month, Part};
+
+impl SqliteHot {
+    pub(crate) async fn parts(&mut self, month: Option<Month>) -> Result<Vec<Part>, ArchiveError> {
+        let which = month.map_or("1".to_owned(), |month| format!("month = '{month}'"));
+        let sql = format!(
+            "SELECT id, month, part, state, file_path, record_count, file_size, sha256, digest, cursors, archived_at, \
+             deleted, restored_at FROM archives WHERE {which} ORDER BY month, part"
+        );
+        let rows = self.rows(sql).await?;
+        rows.iter()
+            .map(|row| part(row).map_err(|source| self.error(source)))
+            .collect()
+    }
+
+    pub(crate) async fn begin(
+        &mut self,
+        month: Month,
+        part: i32,
+        location: &str,
+    ) -> Result<i64, ArchiveError> {
+        let id = sqlx::query_scalar(
+            "INSERT INTO archives (month, part, file_path) VALUES (?, ?, ?) \
+             ON CONFLICT (month, part) DO UPDATE SET state = 'writing', file_path = excluded.file_path, \
+             record_count = NULL, file_size = NULL, sha256 = NULL, digest = NULL, cursors = '[]', archived_at = NULL \
+             RETURNING id",
+        )
+        .bind(month.to_string())
+        .bind(part)
+        .bind(location)
+        .fetch_one(&mut self.connection)
+        .await;
+        id.map_err(|source| self.error(source))
+    }
+
+    pub(crate) async fn written(&mut self, part: &Part) -> Result<(), ArchiveError> {
+        let noted = sqlx::query(
+            "UPDATE archives SET state = 'written', record_count = ?, file_size = ?, sha256 = ?, digest = ?, cursors = ? \
+             WHERE id = ?",
+        )
+        .bind(part.record_count)
+        .bind(part.file_size)
+        .bind(&part.sha256)
+        .bind(&part.digest)
+        .bind(serde_json::to_string(&part.spans).unwrap_or_default())
+        .bind(part.id)
+        .execute(&mut self.connection)
+        .await;
+        noted.map(|_| ()).map_err(|source| self.error(source))
+    }
+
+    pub(crate) async fn verified(&mut self, id: i64) -> Result<(), ArchiveError> {
+        self.rows(format!(
+            "UPDATE archives SET state = 'verified', archived_at = strftime('%Y-%m-%dT%H:%M:%SZ') WHERE id = {id}"
+        ))
+        .await
+        .map(|_| ())
+    }
+}
+
+fn part(row: &SqliteRow) -> Result<Part, sqlx::Error> {
+    let state: String = row.try_get(3)?;
+    let spans: String = row.try_get(9)?;
+    Ok(Part {
+        id: row.try_get(0)?,
+        month: row.try_get(1)?,
+        part: row.try_get(2)?,
+        state: state.parse().map_err(sqlx::Error::Protocol)?,
+        file_path: row.try_get(4)?,
+        record_count: row.try_get(5)?,
+        file_size: row.try_get(6)?,
+        sha256: row.try_get(7)?,
+        digest: row.try_get(8)?,
+        spans: serde_json::from_str(&spans).map_err(|error| sqlx::Error::Decode(error.into()))?,
+        archived_at: row.try_get(10)?,
+        deleted: row.try_get(11)?,
+        restored_at: row.try_get(12)?,
+    })
+}
