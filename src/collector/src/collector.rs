@@ -8,7 +8,7 @@ use fleet_soulseek::session::{
 use fleet_store::{Pseudonymizer, Record, SpoolClient, SpoolClosed};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -21,6 +21,8 @@ use crate::state::{Phase, Phases, State};
 const EVENTS: usize = 1024;
 /// How often the system clock and the session's status are looked at.
 const TICK: Duration = Duration::from_secs(1);
+/// How often the number of dropped duplicates is written into the journal.
+const DUPLICATES_NOTED: Duration = Duration::from_hours(1);
 /// A wait for the spool that is longer than this is written into the journal.
 const LONG_WAIT: Duration = Duration::from_secs(5);
 /// Databases and CSV readers stop at NUL: this symbol stands for it in the readable text.
@@ -57,19 +59,25 @@ struct Recorder {
     pseudonymizer: Pseudonymizer,
     /// `None` where duplicates are kept.
     recent: Option<Recent>,
+    /// Duplicates that were dropped since the journal was told.
+    dropped: u64,
+    /// The name of the account that sends the fleet's own searches.
+    canary: Option<String>,
     clock: WallClock,
     phases: Phases,
     metrics: ClientMetrics,
 }
 
 impl Collector {
-    /// Opens the ports. `drop_duplicates` says whether a search that is seen twice is recorded once.
+    /// Opens the ports. `drop_duplicates` says whether a search that is seen twice is recorded once;
+    /// searches of the account `canary` are marked.
     pub async fn bind(
         client_id: &str,
         config: session::Config,
         spool: SpoolClient,
         pseudonymizer: Pseudonymizer,
         drop_duplicates: bool,
+        canary: Option<String>,
         metrics: &Metrics,
     ) -> Result<Self, ListenError> {
         let (sender, events) = mpsc::channel(EVENTS);
@@ -78,6 +86,8 @@ impl Collector {
             spool,
             pseudonymizer,
             recent: drop_duplicates.then(Recent::default),
+            dropped: 0,
+            canary,
             clock: WallClock::new(Instant::now(), Timestamp::now()),
             phases: Phases::new(),
             metrics: metrics.of(client_id),
@@ -114,6 +124,8 @@ impl Collector {
         let running = tokio::spawn(session.run(cancelled.clone()));
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let first = Instant::now() + DUPLICATES_NOTED;
+        let mut note_duplicates = interval_at(first, DUPLICATES_NOTED);
         let mut end = End::Cancelled;
         loop {
             tokio::select! {
@@ -127,6 +139,7 @@ impl Collector {
                         break;
                     }
                 }
+                _ = note_duplicates.tick() => recorder.note_duplicates().await,
                 _ = ticks.tick() => {
                     recorder.follow_clock(&client_id).await;
                     let status = status.borrow().clone();
@@ -141,6 +154,7 @@ impl Collector {
         drop(events);
         let _ = running.await;
         recorder.metrics.set_status(&Status::default());
+        recorder.note_duplicates().await;
         recorder.journal("stopped", String::new()).await;
         end
     }
@@ -214,6 +228,7 @@ impl Recorder {
             .is_some_and(|recent| !recent.insert(&search))
         {
             self.metrics.duplicates.inc();
+            self.dropped += 1;
             state.send_modify(|state| state.duplicates += 1);
             return Ok(());
         }
@@ -226,6 +241,7 @@ impl Recorder {
             token: search.token,
             source: store_source(search.source),
             branch_level: search.branch_level,
+            canary: self.is_canary(&search),
         };
         let offered = Instant::now();
         self.spool.append(record).await?;
@@ -241,6 +257,19 @@ impl Recorder {
             state.last_search = Some(search.at);
         });
         Ok(())
+    }
+
+    fn is_canary(&self, search: &SearchSeen) -> bool {
+        let name = self.canary.as_ref().map(String::as_bytes);
+        name.is_some_and(|name| name == search.username.as_bytes())
+    }
+
+    /// Where a report finds how many searches came twice: metrics are gone with the process.
+    async fn note_duplicates(&mut self) {
+        let dropped = std::mem::take(&mut self.dropped);
+        if dropped > 0 {
+            self.journal("duplicates", dropped.to_string()).await;
+        }
     }
 
     async fn follow_clock(&mut self, client_id: &str) {

@@ -4,7 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fleet_api::{Duplicates, Manifest, Region, SecretError, UsernameScheme};
+use fleet_api::names::CANARY_CLIENT;
+use fleet_api::{
+    Credentials, Duplicates, Manifest, Region, ResearchCollectorSpec, SecretError, UsernameScheme,
+};
 use fleet_soulseek::session::{self, ListenError, Timing};
 use fleet_store::{KeyError, Pseudonymizer, Scheme, Spool, SpoolOptions, SpoolStatus, StoreError};
 use fleet_telemetry::readiness::Readiness;
@@ -16,6 +19,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use crate::canary::{Canary, CanaryState};
 use crate::key;
 use crate::metrics::SpoolMetrics;
 use crate::{Collector, End, Metrics, State};
@@ -23,9 +27,14 @@ use crate::{Collector, End, Metrics, State};
 /// What users who ask us who we are hear.
 const DESCRIPTION: &str = "This is a measurement node of a research project. It records search requests under \
                            pseudonyms, never names. It shares no files and downloads none.";
+/// What users who ask the canary who it is hear.
+const CANARY_DESCRIPTION: &str = "This account belongs to a research project. It sends a few random searches an \
+                                  hour, to measure what share of searches arrives where. It shares no files and \
+                                  downloads none.";
 /// As many as the official rules would ever give a fast node.
 const MAX_CHILDREN: usize = 10;
 
+const HOUR: Duration = Duration::from_hours(1);
 /// A region that has recorded nothing for this long is not ready.
 const QUIET: Duration = Duration::from_mins(5);
 
@@ -85,28 +94,56 @@ pub struct RunningRegion {
     pub state: watch::Receiver<State>,
 }
 
+/// What can be tuned beside the spec, for tests.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The canary sends one search in each span of this length, instead of `spec.canary.perHour` an hour.
+    pub canary_every: Option<Duration>,
+}
+
 /// The collectors of this process.
 #[derive(Debug)]
 pub struct Fleet {
     collectors: Vec<(String, Collector)>,
+    /// Only beside the first region of the spec, so that exactly one process sends.
+    canary: Option<Canary>,
     spool: Spool,
 }
 
 impl Fleet {
     /// Opens the spool and the ports of the spec's regions, or of the one that is named. Nobody is
-    /// connected to yet, so that a program that cannot start does not log in and out again.
+    /// connected to yet, so that a program that cannot start does not log in and out again. The canary runs
+    /// beside the spec's first region.
     pub async fn bind(
         manifest: &Manifest,
         only: Option<&str>,
         data_dir: &Path,
         metrics: &Metrics,
     ) -> Result<Self, StartError> {
+        Self::bind_with(manifest, only, data_dir, metrics, &Options::default()).await
+    }
+
+    /// As [`Fleet::bind`], with options.
+    pub async fn bind_with(
+        manifest: &Manifest,
+        only: Option<&str>,
+        data_dir: &Path,
+        metrics: &Metrics,
+        options: &Options,
+    ) -> Result<Self, StartError> {
         let accounts = manifest.accounts(only)?;
         if let (Some(only), true) = (only, accounts.is_empty()) {
             return Err(StartError::NoRegion(only.to_owned()));
         }
-        let key = privacy_key(manifest, data_dir)?;
         let spec = &manifest.collector.spec;
+        let canary_name = manifest.canary_username()?;
+        let first = spec.regions.first().map(|region| region.name.as_str());
+        let canary_account = if only.is_none() || only == first {
+            manifest.canary_account()?
+        } else {
+            None
+        };
+        let key = privacy_key(manifest, data_dir)?;
         let scheme = scheme(spec.privacy.username);
         // Fails before anything is written where the key cannot be used.
         Pseudonymizer::new(scheme, &key)?;
@@ -120,16 +157,9 @@ impl Fleet {
                 credentials_secret_ref: _,
             } = region;
             let config = session::Config {
-                server: spec.soulseek.server.clone(),
-                username: account.username,
-                password: account.password,
-                client_version: u32::try_from(spec.soulseek.client_version).unwrap_or_default(),
                 listen_port: port(listen.port).unwrap_or_default(),
                 obfuscated_port: port(listen.obfuscated_port),
-                description: DESCRIPTION.to_owned(),
-                distributed: true,
-                max_children: MAX_CHILDREN,
-                timing: Timing::default(),
+                ..config(spec, account)
             };
             let collector = Collector::bind(
                 name,
@@ -137,12 +167,37 @@ impl Fleet {
                 spool.client(name).await?,
                 Pseudonymizer::new(scheme, &key)?,
                 spec.soulseek.duplicates == Duplicates::Drop,
+                canary_name.clone(),
                 metrics,
             )
             .await?;
             collectors.push((name.clone(), collector));
         }
-        Ok(Self { collectors, spool })
+        let canary = match (&spec.canary, canary_account) {
+            (Some(canary), Some(account)) => {
+                let per_hour = u32::try_from(canary.per_hour).unwrap_or_default().max(1);
+                let every = options.canary_every.unwrap_or(HOUR / per_hour);
+                let config = session::Config {
+                    description: CANARY_DESCRIPTION.to_owned(),
+                    distributed: false,
+                    ..config(spec, account)
+                };
+                let client = spool.client(CANARY_CLIENT).await?;
+                let sent = metrics.canaries_sent.clone();
+                Some(Canary::bind(config, every, client, sent).await?)
+            }
+            _ => None,
+        };
+        Ok(Self {
+            collectors,
+            canary,
+            spool,
+        })
+    }
+
+    /// How the canary is doing, where one runs here.
+    pub fn canary(&self) -> Option<watch::Receiver<CanaryState>> {
+        self.canary.as_ref().map(Canary::state)
     }
 
     /// The regions, for those who watch them.
@@ -187,32 +242,44 @@ impl Fleet {
         self,
         cancelled: &CancellationToken,
     ) -> Result<Vec<(String, End)>, StoreError> {
-        let Self { collectors, spool } = self;
+        let Self {
+            collectors,
+            canary,
+            spool,
+        } = self;
         let mut tasks = JoinSet::new();
         for (name, collector) in collectors {
             let cancelled = cancelled.clone();
             tasks.spawn(async move { (name, collector.run(cancelled).await) });
         }
+        // The canary goes when the last region has gone, and is not waited for without them.
+        let canary_stop = cancelled.child_token();
+        let mut canary_task = JoinSet::new();
+        if let Some(canary) = canary {
+            canary_task.spawn(canary.run(canary_stop.clone()));
+        }
         let mut ends = Vec::new();
+        let all_ended = async {
+            while let Some(end) = tasks.join_next().await {
+                ends.extend(expected(end));
+            }
+            canary_stop.cancel();
+            while canary_task.join_next().await.is_some() {}
+        };
         let patience = async {
             cancelled.cancelled().await;
             sleep(STOP_PATIENCE).await;
         };
-        tokio::pin!(patience);
-        loop {
-            tokio::select! {
-                ended = tasks.join_next() => match ended {
-                    Some(end) => ends.extend(expected(end)),
-                    None => break,
-                },
-                () = &mut patience => break,
-            }
+        tokio::select! {
+            () = all_ended => {}
+            () = patience => {}
         }
         let closed = spool.close().await;
-        // Collectors that waited for the spool have an answer now.
+        // Those that waited for the spool have an answer now.
         while let Some(end) = tasks.join_next().await {
             ends.extend(expected(end));
         }
+        while canary_task.join_next().await.is_some() {}
         closed.map(|()| ends)
     }
 }
@@ -245,6 +312,23 @@ pub fn scheme(scheme: UsernameScheme) -> Scheme {
         UsernameScheme::Siv => Scheme::Siv,
         UsernameScheme::Fernet => Scheme::Fernet,
         UsernameScheme::Hmac => Scheme::Hmac,
+    }
+}
+
+/// What all accounts of a spec have in common; the system chooses the port.
+fn config(spec: &ResearchCollectorSpec, account: Credentials) -> session::Config {
+    let Credentials { username, password } = account;
+    session::Config {
+        server: spec.soulseek.server.clone(),
+        username,
+        password,
+        client_version: u32::try_from(spec.soulseek.client_version).unwrap_or_default(),
+        listen_port: 0,
+        obfuscated_port: None,
+        description: DESCRIPTION.to_owned(),
+        distributed: true,
+        max_children: MAX_CHILDREN,
+        timing: Timing::default(),
     }
 }
 

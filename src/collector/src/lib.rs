@@ -5,6 +5,7 @@
 //! Nothing waits in memory without a bound: a spool that does not take records makes the session stop
 //! reading from the network.
 
+mod canary;
 mod clock;
 mod collector;
 mod duplicates;
@@ -14,8 +15,9 @@ mod metrics;
 mod spec_file;
 mod state;
 
+pub use self::canary::CanaryState;
 pub use self::collector::{Collector, End};
-pub use self::fleet::{Fleet, RunningRegion, StartError, scheme};
+pub use self::fleet::{Fleet, Options, RunningRegion, StartError, scheme};
 pub use self::metrics::Metrics;
 pub use self::spec_file::{SpecFileError, read_spec};
 pub use self::state::{Phase, State};

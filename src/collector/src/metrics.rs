@@ -1,4 +1,4 @@
-//! Prometheus metrics of the collectors of one process. Every one carries the label `client_id`.
+//! Prometheus metrics of the collectors of one process. What belongs to a region carries the label `client_id`.
 
 use fleet_soulseek::session::{Source, Status};
 use fleet_store::SpoolStatus;
@@ -47,6 +47,7 @@ pub struct Metrics {
     branch_level: Family<Client, Gauge>,
     children: Family<Client, Gauge>,
     rejected_frames: Family<Client, Gauge>,
+    pub(crate) canaries_sent: Counter,
 }
 
 impl Metrics {
@@ -65,6 +66,7 @@ impl Metrics {
             branch_level,
             children,
             rejected_frames,
+            canaries_sent,
         } = &metrics;
         registry.register(
             "searches",
@@ -111,6 +113,11 @@ impl Metrics {
             "rejected_frames",
             "Frames skipped because their content was wrong",
             rejected_frames.clone(),
+        );
+        registry.register(
+            "canaries_sent",
+            "Searches that the fleet itself has sent",
+            canaries_sent.clone(),
         );
         metrics
     }

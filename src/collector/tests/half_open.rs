@@ -91,6 +91,7 @@ async fn a_server_that_went_silent_is_noticed_and_found_again() {
         client.clone(),
         names,
         true,
+        None,
         &metrics,
     );
     let collector = collector.await.unwrap();
