@@ -9,7 +9,11 @@ use fleet_api::{
     Credentials, Duplicates, Manifest, Region, ResearchCollectorSpec, SecretError, UsernameScheme,
 };
 use fleet_soulseek::session::{self, ListenError, Timing};
-use fleet_store::{KeyError, Pseudonymizer, Scheme, Spool, SpoolOptions, SpoolStatus, StoreError};
+use fleet_store::postgres::{Database, PostgresError};
+use fleet_store::{
+    KeyError, Pseudonymizer, Scheme, ShipOptions, ShipStatus, Shipper, Spool, SpoolOptions,
+    SpoolStatus, StoreError,
+};
 use fleet_telemetry::readiness::Readiness;
 use prometheus_client::registry::Registry;
 use secrecy::SecretString;
@@ -21,7 +25,7 @@ use tracing::warn;
 
 use crate::canary::{Canary, CanaryState};
 use crate::key;
-use crate::metrics::SpoolMetrics;
+use crate::metrics::{ShipMetrics, SpoolMetrics};
 use crate::{Collector, End, Metrics, State};
 
 /// What users who ask us who we are hear.
@@ -61,6 +65,9 @@ pub enum StartError {
     /// The spool cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The database's address cannot be read.
+    #[error(transparent)]
+    Database(#[from] PostgresError),
     /// A port cannot be opened.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -79,6 +86,7 @@ impl StartError {
                 Some("make the data directory writable, or name another".to_owned())
             }
             Self::Store(error) => error.hint(),
+            Self::Database(error) => error.hint(),
             Self::Listen(_) => Some("choose other ports under `listen` of the region".to_owned()),
             Self::NoRegion(_) => Some("see `spec.regions[].name`".to_owned()),
         }
@@ -108,6 +116,8 @@ pub struct Fleet {
     /// Only beside the first region of the spec, so that exactly one process sends.
     canary: Option<Canary>,
     spool: Spool,
+    /// Where the spec names a database; else the spool is the database.
+    shipper: Option<Shipper>,
 }
 
 impl Fleet {
@@ -143,6 +153,8 @@ impl Fleet {
         } else {
             None
         };
+        let database = manifest.database_url()?;
+        let database = database.map(|url| Database::parse(&url)).transpose()?;
         let key = privacy_key(manifest, data_dir)?;
         let scheme = scheme(spec.privacy.username);
         // Fails before anything is written where the key cannot be used.
@@ -188,11 +200,19 @@ impl Fleet {
             }
             _ => None,
         };
+        let shipper =
+            database.map(|database| Shipper::new(data_dir, database, ShipOptions::default()));
         Ok(Self {
             collectors,
             canary,
             spool,
+            shipper,
         })
+    }
+
+    /// How shipping to the database is doing, where the spec names one.
+    pub fn shipping(&self) -> Option<watch::Receiver<ShipStatus>> {
+        self.shipper.as_ref().map(Shipper::status)
     }
 
     /// How the canary is doing, where one runs here.
@@ -222,6 +242,9 @@ impl Fleet {
     /// Registers the spool's metrics.
     pub fn register_metrics(&self, registry: &mut Registry) {
         registry.register_collector(Box::new(SpoolMetrics(self.spool.status())));
+        if let Some(shipping) = self.shipping() {
+            registry.register_collector(Box::new(ShipMetrics(shipping)));
+        }
     }
 
     /// Makes readiness depend on the spool and on every region.
@@ -236,8 +259,8 @@ impl Fleet {
         }
     }
 
-    /// Records until every region has ended or the token is cancelled, and writes everything that is
-    /// still in memory. A disk that takes nothing holds up the end for a while, and not for ever.
+    /// Records until every region has ended or the token is cancelled, writes everything that is still in
+    /// memory, and ships what the database takes within some seconds. A disk that takes nothing holds up the end for a while, and not for ever.
     pub async fn run(
         self,
         cancelled: &CancellationToken,
@@ -246,7 +269,12 @@ impl Fleet {
             collectors,
             canary,
             spool,
+            shipper,
         } = self;
+        // The database is not part of readiness: what it does not take waits in the spool.
+        let ship_stop = CancellationToken::new();
+        let shipping =
+            shipper.map(|shipper| tokio::spawn(shipper.run(spool.status(), ship_stop.clone())));
         let mut tasks = JoinSet::new();
         for (name, collector) in collectors {
             let cancelled = cancelled.clone();
@@ -280,6 +308,11 @@ impl Fleet {
             ends.extend(expected(end));
         }
         while canary_task.join_next().await.is_some() {}
+        ship_stop.cancel();
+        if let Some(shipping) = shipping {
+            let ended = shipping.await;
+            let _ = ended.inspect_err(|error| warn!(%error, "shipping ended unexpectedly"));
+        }
         closed.map(|()| ends)
     }
 }

@@ -1,7 +1,7 @@
 //! Prometheus metrics of the collectors of one process. What belongs to a region carries the label `client_id`.
 
 use fleet_soulseek::session::{Source, Status};
-use fleet_store::SpoolStatus;
+use fleet_store::{ShipStatus, SpoolStatus};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{
     DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric, LabelValueEncoder,
@@ -197,35 +197,90 @@ pub(crate) struct SpoolMetrics(pub(crate) watch::Receiver<SpoolStatus>);
 impl Collector for SpoolMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let status = self.0.borrow().clone();
-        let gauges = [
-            (
-                "fleet_spool_pending",
-                "Records that are not on the disk yet",
-                status.pending,
-            ),
-            (
-                "fleet_spool_stalled",
-                "1 while nothing can be written",
-                status.stalled.is_some().into(),
-            ),
-            (
-                "fleet_spool_last_commit_ms",
-                "How long the last commit took",
-                status.last_commit_ms,
-            ),
-        ];
-        for (name, help, value) in gauges {
-            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
-            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
-        }
-        let committed = ConstCounter::new(status.committed);
-        let help = "Records that are on the disk";
-        let descriptor = encoder.encode_descriptor(
-            "fleet_spool_committed",
-            help,
-            None,
-            committed.metric_type(),
+        let pending = "Records that are not on the disk yet";
+        gauge(&mut encoder, "fleet_spool_pending", pending, status.pending)?;
+        let stalled = "1 while nothing can be written";
+        gauge(
+            &mut encoder,
+            "fleet_spool_stalled",
+            stalled,
+            status.stalled.is_some().into(),
         )?;
-        committed.encode(descriptor)
+        let took = "How long the last commit took";
+        gauge(
+            &mut encoder,
+            "fleet_spool_last_commit_ms",
+            took,
+            status.last_commit_ms,
+        )?;
+        let committed = "Records that are on the disk";
+        counter(
+            &mut encoder,
+            "fleet_spool_committed",
+            committed,
+            status.committed,
+        )
     }
+}
+
+/// The figures of shipping to a database.
+#[derive(Debug)]
+pub(crate) struct ShipMetrics(pub(crate) watch::Receiver<ShipStatus>);
+
+impl Collector for ShipMetrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let status = self.0.borrow().clone();
+        let waiting = "Records that the database does not have yet";
+        gauge(&mut encoder, "fleet_ship_waiting", waiting, status.waiting)?;
+        let stalled = "1 while the database takes nothing";
+        gauge(
+            &mut encoder,
+            "fleet_ship_stalled",
+            stalled,
+            status.trouble.is_some().into(),
+        )?;
+        let took = "How long the last transaction took";
+        gauge(
+            &mut encoder,
+            "fleet_ship_last_batch_ms",
+            took,
+            status.last_batch_ms,
+        )?;
+        let records = "Records of the last transaction";
+        gauge(
+            &mut encoder,
+            "fleet_ship_last_batch_records",
+            records,
+            status.last_batch_records,
+        )?;
+        let shipped = "Records that the database has taken";
+        counter(&mut encoder, "fleet_ship_records", shipped, status.shipped)?;
+        let failures = "Times that the database was lost or refused something";
+        counter(
+            &mut encoder,
+            "fleet_ship_failures",
+            failures,
+            status.failures,
+        )
+    }
+}
+
+fn gauge(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    value: u64,
+) -> Result<(), std::fmt::Error> {
+    let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+    gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)
+}
+
+fn counter(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    value: u64,
+) -> Result<(), std::fmt::Error> {
+    let counter = ConstCounter::new(value);
+    counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)
 }

@@ -140,7 +140,10 @@ impl From<AdminError> for Failure {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let code = match &error {
-            StartError::Secret(_) | StartError::Key(_) | StartError::NoRegion(_) => BAD_FILE,
+            StartError::Secret(_)
+            | StartError::Key(_)
+            | StartError::Database(_)
+            | StartError::NoRegion(_) => BAD_FILE,
             StartError::Store(_) | StartError::KeyFile { .. } => STORE,
             StartError::Listen(_) => UNEXPECTED,
         };

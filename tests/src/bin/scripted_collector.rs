@@ -81,5 +81,6 @@ fn record(arguments: &Arguments, seq: u64) -> Result<Record> {
             Source::Direct,
         ][usize::try_from(seq % 4)?],
         branch_level: u32::try_from(seq % 7)?,
+        canary: false,
     })
 }
