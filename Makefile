@@ -5,7 +5,8 @@
 demo: ## record scripted users on a simulated network; Ctrl-C ends it
 	cargo run --bin fleetctl -- up --demo
 
-test: ## all tests, with real Soulseek clients (needs python3 with venv)
+test: ## all tests, with real clients, databases, a bucket and a browser (installs what is missing)
+	tests/install
 	cargo test --workspace
 
 bench: ## the benchmarks, with the peer in the same run

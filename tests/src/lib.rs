@@ -1,9 +1,18 @@
-//! What the tests in `it/` stand on: real Soulseek clients and our own executables as separate processes.
+//! What the tests in `it/` stand on: real Soulseek clients, real databases, a real bucket, a real browser, and our
+//! own executables as separate processes.
 
 pub mod bins;
+pub mod certificates;
+pub mod chromium;
 pub mod fleet;
 pub mod peer;
+pub mod pgbouncer;
 pub mod ports;
+pub mod postgres;
 pub mod protocol;
+pub mod s3;
+mod service;
 mod target;
+mod unprivileged;
 pub mod venv;
+pub mod wire;

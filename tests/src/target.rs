@@ -27,7 +27,21 @@ pub(crate) fn target_dir() -> Result<PathBuf> {
 
 /// What the test clients need: the Python environment and, while they run, their homes.
 pub(crate) fn peers_dir() -> Result<PathBuf> {
-    let peers = target_dir()?.join("peers");
-    fs::create_dir_all(&peers).with_context(|| format!("failed to create {}", peers.display()))?;
-    Ok(peers)
+    subdir("peers")
+}
+
+/// The freshly initialised database directory that others are copied from and, while they run, those of the tests.
+pub(crate) fn databases_dir() -> Result<PathBuf> {
+    subdir("databases")
+}
+
+/// Programs that were built for the tests.
+pub(crate) fn tools_dir() -> Result<PathBuf> {
+    subdir("tools")
+}
+
+fn subdir(name: &str) -> Result<PathBuf> {
+    let dir = target_dir()?.join(name);
+    fs::create_dir_all(&dir).with_context(|| format!("failed to create {}", dir.display()))?;
+    Ok(dir)
 }
