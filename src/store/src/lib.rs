@@ -36,6 +36,7 @@ pub use client::SpoolClient;
 pub use database::{DATABASE_FILE, LOCK_FILE};
 pub use error::{SpoolClosed, StoreError};
 pub use export::{Filter, Format, ParseFormatError, export};
+pub use hot::Place;
 pub use pseudonym::{KeyError, ParseSchemeError, Pseudonymizer, RevealError, Scheme};
 pub use read::{Query, Reader, Value};
 pub use record::{Record, Source};

@@ -14,9 +14,8 @@
 
 use tokio::sync::watch;
 
-use super::hot::{Hot, Wanted};
 use super::{ArchiveError, Destination, FileFormat, Month, Part, PartState, covered, file, part};
-use crate::postgres::Database;
+use crate::hot::{Hot, Place, Wanted};
 
 /// What to do with a month.
 #[derive(Clone, Debug)]
@@ -85,31 +84,20 @@ pub struct Archiver {
 }
 
 impl Archiver {
-    /// Of a database.
-    pub async fn of_database(
-        database: &Database,
+    /// From a place to a destination. Takes the only seat there is for an archiver.
+    pub async fn open(
+        place: &Place,
         destination: Destination,
         options: ArchiveOptions,
     ) -> Result<Self, ArchiveError> {
-        Ok(Self::new(Hot::postgres(database).await?, destination, options))
-    }
-
-    /// Of a spool that is the database itself.
-    pub async fn of_spool(
-        dir: &std::path::Path,
-        destination: Destination,
-        options: ArchiveOptions,
-    ) -> Result<Self, ArchiveError> {
-        Ok(Self::new(Hot::sqlite(dir).await?, destination, options))
-    }
-
-    fn new(hot: Hot, destination: Destination, options: ArchiveOptions) -> Self {
-        Self {
+        let mut hot = Hot::open(place).await?;
+        hot.lock().await?;
+        Ok(Self {
             hot,
             destination,
             options,
             progress: watch::Sender::default(),
-        }
+        })
     }
 
     /// What it is doing.
@@ -119,7 +107,6 @@ impl Archiver {
 
     /// Months that are over and have live records, the oldest first.
     pub async fn due(&mut self, now: jiff::Timestamp) -> Result<Vec<Month>, ArchiveError> {
-        self.hot.lock().await?;
         let mut months = self.hot.months().await?;
         for part in self.hot.parts(None).await? {
             // An interrupted run may have left a table that is no month of the live ones any more.
@@ -161,7 +148,6 @@ impl Archiver {
         if month >= Month::of(now) {
             return Err(ArchiveError::NotOver { month });
         }
-        self.hot.lock().await?;
         let archived = self.month(month, None).await?;
         self.hot.prepare().await?;
         Ok(archived)
@@ -184,6 +170,7 @@ impl Archiver {
         // What an earlier run took away and did not finish comes first.
         for table in self.hot.detached(month).await? {
             self.write(month, Some(&table), &mut archived).await?;
+            self.check_again(month, &archived).await?;
             self.delete(month, Some(&table), &mut archived).await?;
         }
         self.write(month, None, &mut archived).await?;
