@@ -19,6 +19,7 @@ mod export;
 mod pseudonym;
 mod read;
 mod record;
+pub mod report;
 mod row;
 mod spool;
 mod status;
