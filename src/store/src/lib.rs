@@ -22,6 +22,7 @@ pub mod postgres;
 mod pseudonym;
 mod read;
 mod record;
+pub mod report;
 mod row;
 mod ship;
 mod spool;
