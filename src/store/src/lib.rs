@@ -32,7 +32,11 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use archive::{Month, ParseMonthError};
+pub use archive::{
+    ArchiveError, ArchiveOptions, ArchiveProgress, Archived, Archiver, Destination,
+    DestinationError, DestinationSettings, FileFormat, Manifest, ManifestClient, Month,
+    ParseFileFormatError, ParseMonthError, Part, PartState, Span, Upload, WrittenFile,
+};
 pub use client::SpoolClient;
 pub use database::{DATABASE_FILE, LOCK_FILE};
 pub use error::{SpoolClosed, StoreError};

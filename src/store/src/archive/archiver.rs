@@ -132,7 +132,13 @@ impl Archiver {
         for month in self.due(now).await? {
             let kept = if month >= Month::of(now).minus(keep) {
                 Some("it is one of the months that stay live")
-            } else if self.hot.parts(Some(month)).await?.iter().any(|part| part.restored_at.is_some()) {
+            } else if self
+                .hot
+                .parts(Some(month))
+                .await?
+                .iter()
+                .any(|part| part.restored_at.is_some())
+            {
                 Some("it was restored; archive it by its name to delete it again")
             } else {
                 None
@@ -144,7 +150,11 @@ impl Archiver {
     }
 
     /// Archives one month.
-    pub async fn archive(&mut self, month: Month, now: jiff::Timestamp) -> Result<Archived, ArchiveError> {
+    pub async fn archive(
+        &mut self,
+        month: Month,
+        now: jiff::Timestamp,
+    ) -> Result<Archived, ArchiveError> {
         if month >= Month::of(now) {
             return Err(ArchiveError::NotOver { month });
         }
@@ -175,7 +185,14 @@ impl Archiver {
         }
         self.write(month, None, &mut archived).await?;
         archived.kept = kept;
-        if kept.is_none() && self.hot.parts(Some(month)).await?.iter().any(|part| !part.deleted) {
+        if kept.is_none()
+            && self
+                .hot
+                .parts(Some(month))
+                .await?
+                .iter()
+                .any(|part| !part.deleted)
+        {
             self.check_again(month, &archived).await?;
             let table = self.hot.detach(month).await?;
             // What came while the file was written and read.
@@ -207,7 +224,11 @@ impl Archiver {
             let name = part::file_name(month, next_part(&parts), self.options.format.extension());
             archived.written.push(WrittenFile {
                 file_path: self.destination.location(&name),
-                records: live - parts.iter().filter_map(|part| part.record_count).sum::<i64>(),
+                records: live
+                    - parts
+                        .iter()
+                        .filter_map(|part| part.record_count)
+                        .sum::<i64>(),
                 bytes: 0,
             });
         }
@@ -302,7 +323,13 @@ impl Archiver {
             deleted: false,
             restored_at: None,
         };
-        file::write_manifest(&self.destination, &part, self.options.format, &written.summary).await?;
+        file::write_manifest(
+            &self.destination,
+            &part,
+            self.options.format,
+            &written.summary,
+        )
+        .await?;
         self.hot.written(&part).await?;
         self.verify(&part).await?;
         self.hot.verified(id).await?;
@@ -313,7 +340,10 @@ impl Archiver {
     /// Before records go, files of earlier runs are read once more: what was right then may be gone now.
     async fn check_again(&mut self, month: Month, archived: &Archived) -> Result<(), ArchiveError> {
         for part in self.hot.parts(Some(month)).await? {
-            let new = archived.written.iter().any(|file| file.file_path == part.file_path);
+            let new = archived
+                .written
+                .iter()
+                .any(|file| file.file_path == part.file_path);
             if !part.deleted && !new {
                 self.verify(&part).await?;
             }
@@ -345,5 +375,9 @@ impl Archiver {
 
 /// The number after the last of these.
 fn next_part(parts: &[Part]) -> i32 {
-    parts.iter().map(|part| part.part + 1).max().unwrap_or_default()
+    parts
+        .iter()
+        .map(|part| part.part + 1)
+        .max()
+        .unwrap_or_default()
 }
