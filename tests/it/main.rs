@@ -1,7 +1,9 @@
 //! Tests that need real processes: Soulseek clients of other people and our own executables.
 
+mod archiving;
 mod collector;
 mod fixtures;
 mod peers;
 mod shipping;
 mod sim;
+mod study;

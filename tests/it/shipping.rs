@@ -1,67 +1,18 @@
 //! From the spool to PostgreSQL, killed and cut at every step.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{path::Path, process::Stdio, time::Duration};
+use std::sync::Arc;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use fleet_tests::{
-    bins,
     pgbouncer::PgBouncer,
     postgres::Postgres,
     wire::{Action, Proxy, Side},
 };
 use tempfile::TempDir;
-use tokio::{
-    process::{Child, Command},
-    time::timeout,
-};
+use tokio::{process::Child, task::JoinSet};
 
-/// Far more than anything here takes.
-const PATIENCE: Duration = Duration::from_mins(2);
-
-/// A collector whose records are scripted. Ends when the database has all of them.
-fn collector(client: &str, dir: &Path, url: &str, records: u64) -> Result<Child> {
-    let child = Command::new(bins::path("scripted_collector")?)
-        .args([
-            "--client",
-            client,
-            "--from",
-            "2026-09-29T12:00:00Z",
-            "--step-ms",
-            "60000",
-        ])
-        .args(["--records", &records.to_string()])
-        .arg("--data-dir")
-        .arg(dir)
-        .env("DATABASE_URL", url)
-        .stderr(Stdio::inherit())
-        .kill_on_drop(true)
-        .spawn()?;
-    Ok(child)
-}
-
-async fn finish(mut child: Child) -> Result<()> {
-    let ended = timeout(PATIENCE, child.wait())
-        .await
-        .context("the collector does not end")??;
-    ensure!(ended.success(), "the collector ended with {ended}");
-    Ok(())
-}
-
-async fn migrated(server: &Postgres, name: &str) -> Result<String> {
-    let url = server.create_database(name).await?;
-    let migrate = Command::new(bins::path("fleetd")?)
-        .arg("migrate")
-        .env("DATABASE_URL", &url)
-        .output()
-        .await?;
-    ensure!(
-        migrate.status.success(),
-        "{}",
-        String::from_utf8_lossy(&migrate.stderr)
-    );
-    Ok(url)
-}
+use crate::study::{AT_ONCE, Script, collector, finish, kill_at, migrated, moments};
 
 /// Every record of every client is there once: `client|count|distinct|sum of the numbers`, and what was counted agrees.
 async fn assert_once(server: &Postgres, database: &str, client: &str, records: u64) {
@@ -87,11 +38,11 @@ async fn several_clients_write_at_once_through_pgbouncer() {
     let pooler = PgBouncer::start(&server).await.unwrap();
     let dirs: Vec<TempDir> = (0..5).map(|_| TempDir::new().unwrap()).collect();
     let start = |(n, dir): (usize, &TempDir)| {
+        let client = format!("region{n}");
         collector(
-            &format!("region{n}"),
+            Script::new(&client, 20_000),
             dir.path(),
             &pooler.url("fleet"),
-            20_000,
         )
         .unwrap()
     };
@@ -116,44 +67,53 @@ async fn several_clients_write_at_once_through_pgbouncer() {
     );
 }
 
-/// The process is killed at the n-th message to the database, for every n, before it goes out and after; its next run
-/// is killed at the sixth; the one after that finishes.
+/// What a collector sends when nothing happens to it.
+async fn undisturbed(server: &Postgres, url: &str, records: u64) -> String {
+    let dir = TempDir::new().unwrap();
+    let proxy = Proxy::start(server.address()).await.unwrap();
+    let script = Script::new("undisturbed", records);
+    finish(collector(script, dir.path(), &proxy.url(url)).unwrap())
+        .await
+        .unwrap();
+    proxy.kinds()
+}
+
+/// The process is killed at every message that does something, before it goes out and after; its next run is killed, too;
+/// the one after that finishes.
 #[tokio::test]
 async fn killed_at_every_message_it_sends_each_record_once() {
     const RECORDS: u64 = 2_500;
-    let server = Postgres::start().await.unwrap();
+    let server = Arc::new(Postgres::start().await.unwrap());
     let url = migrated(&server, "fleet").await.unwrap();
-    let mut killed = 0;
-    for side in [Side::Before, Side::After] {
-        for number in 1.. {
-            let client = format!("{side:?}{number}").to_lowercase();
-            let dir = TempDir::new().unwrap();
-            let mut reached_any = false;
-            for at in [number, 6] {
-                let proxy = Proxy::start(server.address()).await.unwrap();
-                let mut step = proxy.at(at, side, Action::Notify);
-                let mut child = collector(&client, dir.path(), &proxy.url(&url), RECORDS).unwrap();
-                let reached = tokio::select! {
-                    reached = step.reached() => { reached.unwrap(); true }
-                    ended = child.wait() => { assert!(ended.unwrap().success()); false }
-                };
-                if !reached {
-                    break;
-                }
-                child.kill().await.unwrap();
-                killed += 1;
-                reached_any = true;
-            }
-            finish(collector(&client, dir.path(), &url, RECORDS).unwrap())
-                .await
-                .unwrap();
-            assert_once(&server, "fleet", &client, RECORDS).await;
-            if !reached_any {
-                break;
-            }
+    let moments = moments(&undisturbed(&server, &url, RECORDS).await);
+    let sides = [Side::Before, Side::After];
+    let cases = moments
+        .iter()
+        .flat_map(|number| sides.map(|side| (*number, side)));
+    async fn case(server: &Postgres, url: &str, number: usize, side: Side) -> Result<u32> {
+        let client = format!("{side:?}{number}").to_lowercase();
+        let script = Script::new(&client, RECORDS);
+        let dir = TempDir::new()?;
+        let mut killed = 0;
+        // The seventeenth is in the first transaction.
+        for at in [number, 17] {
+            let start = |proxy: &Proxy| collector(script, dir.path(), &proxy.url(url));
+            killed += u32::from(kill_at(server, at, side, start).await?);
         }
+        finish(collector(script, dir.path(), url)?).await?;
+        assert_once(server, "fleet", &client, RECORDS).await;
+        Ok(killed)
     }
-    // Several transactions of several messages each.
+    let mut killed = 0;
+    let mut running = JoinSet::new();
+    for (number, side) in cases {
+        if running.len() == AT_ONCE {
+            killed += running.join_next().await.unwrap().unwrap();
+        }
+        let (server, url) = (Arc::clone(&server), url.clone());
+        running.spawn(async move { case(&server, &url, number, side).await.unwrap() });
+    }
+    killed += running.join_all().await.into_iter().sum::<u32>();
     assert!(killed > 60, "killed {killed} times only");
 }
 
@@ -161,21 +121,29 @@ async fn killed_at_every_message_it_sends_each_record_once() {
 #[tokio::test]
 async fn cut_at_every_message_it_goes_on_by_itself() {
     const RECORDS: u64 = 2_500;
-    let server = Postgres::start().await.unwrap();
+    let server = Arc::new(Postgres::start().await.unwrap());
     let url = migrated(&server, "fleet").await.unwrap();
-    for side in [Side::Before, Side::After] {
-        for number in (1..).step_by(3) {
-            let client = format!("{side:?}{number}").to_lowercase();
+    let moments = moments(&undisturbed(&server, &url, RECORDS).await);
+    let mut running = JoinSet::new();
+    for (number, side) in moments
+        .into_iter()
+        .zip([Side::Before, Side::After].into_iter().cycle())
+    {
+        if running.len() == AT_ONCE {
+            running.join_next().await.unwrap().unwrap();
+        }
+        let (server, url) = (Arc::clone(&server), url.clone());
+        running.spawn(async move {
+            let client = format!("cut{number}");
             let dir = TempDir::new().unwrap();
             let proxy = Proxy::start(server.address()).await.unwrap();
             let _step = proxy.at(number, side, Action::Cut);
-            finish(collector(&client, dir.path(), &proxy.url(&url), RECORDS).unwrap())
+            let script = Script::new(&client, RECORDS);
+            finish(collector(script, dir.path(), &proxy.url(&url)).unwrap())
                 .await
                 .unwrap();
             assert_once(&server, "fleet", &client, RECORDS).await;
-            if proxy.frontend_messages() < number {
-                break;
-            }
-        }
+        });
     }
+    running.join_all().await;
 }

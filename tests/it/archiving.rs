@@ -1,0 +1,341 @@
+//! Months into verified files, killed at every step, while records still come.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{fs, path::Path, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use fleet_tests::{
+    postgres::Postgres,
+    s3::S3,
+    wire::{Proxy, Side},
+};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+use crate::study::{
+    AT_ONCE, Script, collector, finish, fleetd, kill_at, migrated, moments, succeed,
+};
+
+const MONTH: &str = "2026-09";
+/// Of each of the two clients; 2 160 of them fall into the month.
+const RECORDS: u64 = 2_500;
+const IN_MONTH: u64 = 2_160;
+
+/// A database with the records of two clients, for others to be copied from.
+async fn filled(server: &Postgres) -> Result<()> {
+    let url = migrated(server, "filled").await?;
+    for client in ["north", "south"] {
+        let dir = TempDir::new()?;
+        finish(collector(Script::new(client, RECORDS), dir.path(), &url)?).await?;
+    }
+    Ok(())
+}
+
+async fn copied(server: &Postgres, name: &str) -> Result<String> {
+    server
+        .psql(
+            "postgres",
+            &format!("CREATE DATABASE {name} TEMPLATE filled"),
+        )
+        .await?;
+    Ok(server.url(name))
+}
+
+fn archive(url: &str, destination: &str) -> Result<tokio::process::Command> {
+    fleetd(
+        url,
+        &["archive", "--month", MONTH, "--destination", destination],
+    )
+}
+
+/// The sum of a number in all manifests of a directory.
+fn in_manifests(dir: &Path, number: &str) -> u64 {
+    let manifests = fs::read_dir(dir).unwrap().filter_map(|entry| {
+        let path = entry.unwrap().path();
+        path.to_str()?
+            .ends_with(".manifest.json")
+            .then(|| fs::read(&path).unwrap())
+    });
+    let manifests = manifests.map(|text| serde_json::from_slice::<Value>(&text).unwrap());
+    manifests
+        .map(|manifest| manifest[number].as_u64().unwrap())
+        .sum()
+}
+
+/// Every record is in the files or live, none in both, nothing else is left behind.
+async fn assert_archived(
+    server: &Postgres,
+    database: &str,
+    dir: &Path,
+    in_files: u64,
+    live: u64,
+) -> Result<()> {
+    let found = server
+        .psql(
+            database,
+            "SELECT (SELECT count(*) FROM soulseek.searches), \
+             (SELECT count(*) FROM soulseek.searches WHERE timestamp < '2026-10-01'), \
+             (SELECT sum(record_count) FROM soulseek.archives WHERE deleted AND state = 'verified'), \
+             (SELECT count(*) FROM soulseek.archives WHERE NOT deleted OR state <> 'verified'), \
+             (SELECT count(*) FROM pg_class WHERE relname LIKE 'detached%')",
+        )
+        .await?;
+    ensure!(
+        found == format!("{live}|0|{in_files}|0|0"),
+        "{database}: {found}"
+    );
+    let noted = in_manifests(dir, "record_count");
+    ensure!(noted == in_files, "{database}: {noted} in files");
+    let names: Vec<_> = fs::read_dir(dir)?
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    let partial = names
+        .iter()
+        .any(|name| name.to_string_lossy().contains("partial"));
+    ensure!(
+        !partial && names.len().is_multiple_of(2),
+        "{database}: {names:?}"
+    );
+    Ok(())
+}
+
+/// The archiver is killed at every message that does something, before it goes out and after; its next run is killed, too;
+/// the one after that finishes.
+#[tokio::test]
+async fn killed_at_every_message_it_archives_each_record_once() {
+    let server = Arc::new(Postgres::start().await.unwrap());
+    filled(&server).await.unwrap();
+    let moments = {
+        let url = copied(&server, "undisturbed").await.unwrap();
+        let dir = TempDir::new().unwrap();
+        let proxy = Proxy::start(server.address()).await.unwrap();
+        succeed(archive(&proxy.url(&url), dir.path().to_str().unwrap()).unwrap())
+            .await
+            .unwrap();
+        assert_archived(
+            &server,
+            "undisturbed",
+            dir.path(),
+            2 * IN_MONTH,
+            2 * (RECORDS - IN_MONTH),
+        )
+        .await
+        .unwrap();
+        moments(&proxy.kinds())
+    };
+    async fn case(server: &Postgres, number: usize, side: Side) -> Result<u32> {
+        let name = format!("{side:?}{number}").to_lowercase();
+        let url = copied(server, &name).await?;
+        let dir = TempDir::new()?;
+        let destination = dir.path().to_str().context("a path")?;
+        let mut killed = 0;
+        for at in [number, number / 2 + 10] {
+            let start = |proxy: &Proxy| Ok(archive(&proxy.url(&url), destination)?.spawn()?);
+            killed += u32::from(
+                kill_at(server, at, side, start)
+                    .await
+                    .with_context(|| name.clone())?,
+            );
+        }
+        succeed(archive(&url, destination)?)
+            .await
+            .with_context(|| name.clone())?;
+        assert_archived(
+            server,
+            &name,
+            dir.path(),
+            2 * IN_MONTH,
+            2 * (RECORDS - IN_MONTH),
+        )
+        .await?;
+        server
+            .psql("postgres", &format!("DROP DATABASE {name}"))
+            .await?;
+        Ok(killed)
+    }
+    let mut killed = 0;
+    let mut running = JoinSet::new();
+    for number in moments {
+        for side in [Side::Before, Side::After] {
+            if running.len() == AT_ONCE {
+                killed += running.join_next().await.unwrap().unwrap();
+            }
+            let server = Arc::clone(&server);
+            running.spawn(async move { case(&server, number, side).await.unwrap() });
+        }
+    }
+    killed += running.join_all().await.into_iter().sum::<u32>();
+    assert!(killed > 100, "killed {killed} times only");
+}
+
+#[tokio::test]
+async fn what_comes_too_late_goes_into_a_file_of_its_own() {
+    let server = Postgres::start().await.unwrap();
+    filled(&server).await.unwrap();
+    let dir = TempDir::new().unwrap();
+    let destination = dir.path().to_str().unwrap();
+    let url = server.url("filled");
+    succeed(archive(&url, destination).unwrap()).await.unwrap();
+    // A region that was cut off for weeks, and one that was known and has more.
+    for client in ["west", "east"] {
+        let spool = TempDir::new().unwrap();
+        finish(collector(Script::new(client, 100), spool.path(), &url).unwrap())
+            .await
+            .unwrap();
+        succeed(archive(&url, destination).unwrap()).await.unwrap();
+    }
+    assert_archived(
+        &server,
+        "filled",
+        dir.path(),
+        2 * IN_MONTH + 200,
+        2 * (RECORDS - IN_MONTH),
+    )
+    .await
+    .unwrap();
+    let mut names: Vec<_> = fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    names.sort();
+    names.retain(|name| name.to_str().unwrap().ends_with(".parquet"));
+    assert_eq!(
+        names,
+        [
+            "searches_2026-09.parquet",
+            "searches_2026-09_late1.parquet",
+            "searches_2026-09_late2.parquet"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_dry_run_changes_nothing_and_months_that_stay_live_are_written_all_the_same() {
+    let server = Postgres::start().await.unwrap();
+    filled(&server).await.unwrap();
+    let dir = TempDir::new().unwrap();
+    let destination = dir.path().to_str().unwrap();
+    let url = server.url("filled");
+    let counts =
+        "SELECT (SELECT count(*) FROM soulseek.searches), (SELECT count(*) FROM soulseek.archives)";
+    for arguments in [vec!["--month", MONTH], vec![]] {
+        let mut all = vec!["archive", "--destination", destination, "--dry-run"];
+        all.extend(arguments);
+        let said = succeed(fleetd(&url, &all).unwrap()).await.unwrap();
+        assert!(String::from_utf8_lossy(&said.stderr).contains("searches_2026-09.parquet"));
+    }
+    assert_eq!(server.psql("filled", counts).await.unwrap(), "5000|0");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+
+    let keep = fleetd(
+        &url,
+        &[
+            "archive",
+            "--destination",
+            destination,
+            "--keep-months",
+            "1200",
+        ],
+    );
+    succeed(keep.unwrap()).await.unwrap();
+    assert_eq!(server.psql("filled", counts).await.unwrap(), "5000|2");
+    assert_eq!(in_manifests(dir.path(), "record_count"), 5000);
+    let keep = fleetd(
+        &url,
+        &[
+            "archive",
+            "--destination",
+            destination,
+            "--keep-months",
+            "0",
+        ],
+    );
+    succeed(keep.unwrap()).await.unwrap();
+    assert_eq!(server.psql("filled", counts).await.unwrap(), "0|2");
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_gone_costs_nothing() {
+    let server = Postgres::start().await.unwrap();
+    filled(&server).await.unwrap();
+    let mut bucket = S3::start("archive").await.unwrap();
+    let url = server.url("filled");
+    let run = || {
+        let mut command = archive(&url, &bucket.url("study")).unwrap();
+        command
+            .envs(bucket.env())
+            .env("FLEET_DESTINATION_PATIENCE", "3");
+        command
+    };
+    let first = run();
+    bucket.stop().await.unwrap();
+    let mut first = first;
+    let failed = first.output().await.unwrap();
+    let said = String::from_utf8_lossy(&failed.stderr).into_owned();
+    assert!(!failed.status.success() && said.contains("hint"), "{said}");
+    for (_, secret) in bucket
+        .env()
+        .iter()
+        .filter(|(name, _)| name.contains("SECRET"))
+    {
+        assert!(!said.contains(secret.as_str()));
+    }
+    let live = "SELECT count(*) FROM soulseek.searches WHERE timestamp < '2026-10-01'";
+    assert_eq!(
+        server.psql("filled", live).await.unwrap(),
+        (2 * IN_MONTH).to_string()
+    );
+    bucket.start_again().await.unwrap();
+    let run = {
+        let mut command = archive(&url, &bucket.url("study")).unwrap();
+        command.envs(bucket.env());
+        command
+    };
+    succeed(run).await.unwrap();
+    assert_eq!(server.psql("filled", live).await.unwrap(), "0");
+    let file = "SELECT file_path FROM soulseek.archives";
+    assert_eq!(
+        server.psql("filled", file).await.unwrap(),
+        bucket.url("study/searches_2026-09.parquet")
+    );
+}
+
+/// A reader that stays in a transaction is in the way of the last step. It is waited for, and writers are not held up.
+#[tokio::test]
+async fn a_long_reader_delays_only_the_archiver() {
+    let server = Postgres::start().await.unwrap();
+    filled(&server).await.unwrap();
+    let dir = TempDir::new().unwrap();
+    let url = server.url("filled");
+    let reading = server.psql(
+        "filled",
+        "BEGIN; SELECT count(*) FROM soulseek.searches; SELECT pg_sleep(6); COMMIT",
+    );
+    let archiving = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        succeed(archive(&url, dir.path().to_str().unwrap()).unwrap()).await
+    };
+    let writing = async {
+        let spool = TempDir::new().unwrap();
+        let script = Script {
+            from: "2026-10-20T00:00:00Z",
+            ..Script::new("busy", 3000)
+        };
+        finish(collector(script, spool.path(), &url).unwrap()).await
+    };
+    let (read, archived, written) = tokio::join!(reading, archiving, writing);
+    read.unwrap();
+    written.unwrap();
+    let said = String::from_utf8_lossy(&archived.unwrap().stderr).into_owned();
+    assert!(said.contains("in use"), "{said}");
+    assert_archived(
+        &server,
+        "filled",
+        dir.path(),
+        2 * IN_MONTH,
+        2 * (RECORDS - IN_MONTH) + 3000,
+    )
+    .await
+    .unwrap();
+}
