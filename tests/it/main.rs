@@ -2,4 +2,6 @@
 
 mod collector;
 mod peers;
+mod report_page;
+mod report_sample;
 mod sim;
