@@ -4,6 +4,8 @@ mod archiving;
 mod collector;
 mod fixtures;
 mod peers;
+mod report_page;
+mod report_sample;
 mod shipping;
 mod sim;
 mod study;

@@ -207,7 +207,7 @@ impl Hot {
         either!(self, hot => hot.days(days).await)
     }
 
-    /// The journal between two moments, in microseconds since 1970, and each client's last line before.
+    /// The journal between two moments, in microseconds since 1970, and before it from each client's last start on.
     pub(crate) async fn journal(
         &mut self,
         micros: Range<i64>,

@@ -1,116 +1,196 @@
-//! The days and the journal of a range, from the local store.
+//! The days and the journal of a range, and keeping the figures of days up to date.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::ops::Range;
 
-use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use sqlx::Sqlite;
+use tokio::sync::mpsc;
 
 use super::day::{DayBuilder, DayError, DayFigures, DayOptions};
 use super::journal::JournalEvent;
-use super::quiet::{DAY, at, day_and_second};
-use crate::{Reader, Row, Source, StoreError};
+use super::quiet::{DAY, at};
+use crate::Row;
+use crate::archive::{ArchiveError, Month, days_since_1970, file};
+use crate::hot::{Hot, Place, Wanted};
+use crate::postgres::PostgresError;
 
 /// Fernet pseudonyms begin with their version, 0x80, and four zero bytes of the time.
 const FERNET_BEGINS: &str = "gAAAAA";
+const MICROS_A_DAY: i64 = 86_400_000_000;
 
 /// Why a range could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// The store.
+    /// The store, or an archive.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Archive(#[from] ArchiveError),
     /// What stands in it.
     #[error(transparent)]
     Day(#[from] DayError),
 }
 
-/// The figures of all days from `from` to `to` that have any record, and the journal up to the end of `to`.
+impl LoadError {
+    /// What a person does about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Archive(error) => error.hint(),
+            Self::Day(error) => error.hint(),
+        }
+    }
+}
+
+/// What was done to bring the figures up to date.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refreshed {
+    /// Days whose figures were computed.
+    pub computed: Vec<Date>,
+    /// Days whose figures could not be, and why.
+    pub left: Vec<(Date, String)>,
+    /// Whether figures may not be kept here, so that nothing was computed: the user can only read.
+    pub read_only: bool,
+}
+
+/// Computes the figures of every day that has more records than its figures know, from live records and from archives.
 ///
-/// Reads every record of these days; nothing is kept.
+/// Each record is read once, and again only when more come for its day.
+pub async fn refresh(place: &Place) -> Result<Refreshed, LoadError> {
+    let mut hot = Hot::open(place).await?;
+    refresh_days(&mut hot, i32::MIN..i32::MAX).await
+}
+
+/// As [`refresh`], of some days, counted from 1970-01-01.
+pub(crate) async fn refresh_days(hot: &mut Hot, days: Range<i32>) -> Result<Refreshed, LoadError> {
+    let mut refreshed = Refreshed::default();
+    let today = days_since_1970(Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date());
+    for (number, expected) in hot.stale_days().await? {
+        if !days.contains(&number) {
+            continue;
+        }
+        let day = date(number);
+        let (read, figures) = match day_figures(hot, day, number).await {
+            Ok(computed) => computed,
+            Err(LoadError::Archive(error)) if error.is_about_the_file() => {
+                refreshed.left.push((day, error.to_string()));
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        // Today goes on while it is read.
+        if read < expected || (read > expected && number < today - 1) {
+            let reason = format!("{expected} records came, {read} were found");
+            refreshed.left.push((day, reason));
+            continue;
+        }
+        match hot.save_day(number, read, &figures.to_json()?).await {
+            Ok(()) => refreshed.computed.push(day),
+            Err(ArchiveError::Postgres(PostgresError::Forbidden { .. })) => {
+                refreshed.read_only = true;
+                break;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(refreshed)
+}
+
+/// The figures of a day, from what is live and what is archived; and how many records that were.
+async fn day_figures(
+    hot: &mut Hot,
+    day: Date,
+    number: i32,
+) -> Result<(i64, DayFigures), LoadError> {
+    let start = i64::from(number) * MICROS_A_DAY;
+    let micros = start..start + MICROS_A_DAY;
+    let month = Month::of(at(day, 0));
+    let mut counting = Counting {
+        day,
+        builder: None,
+        records: 0,
+    };
+    for part in hot.parts(Some(month)).await? {
+        if part.deleted {
+            let mut heaps = file::read(&part.file_path, Some(micros.clone())).await?;
+            while let Some(heap) = heaps.recv().await {
+                counting.push(&heap?)?;
+            }
+        }
+    }
+    let wanted = Wanted {
+        micros,
+        detached: None,
+        without: Vec::new(),
+    };
+    let (to, mut heaps) = mpsc::channel(2);
+    let reading = async {
+        let read = hot.read(&wanted, &to).await;
+        drop(to);
+        read
+    };
+    let building = async {
+        while let Some(heap) = heaps.recv().await {
+            counting.push(&heap)?;
+        }
+        Ok::<_, LoadError>(())
+    };
+    let (read, built) = tokio::join!(reading, building);
+    built?;
+    read?;
+    let builder = counting
+        .builder
+        .unwrap_or_else(|| DayBuilder::new(day, DayOptions { stable_names: true }));
+    Ok((counting.records, builder.finish()))
+}
+
+struct Counting {
+    day: Date,
+    builder: Option<DayBuilder>,
+    records: i64,
+}
+
+impl Counting {
+    fn push(&mut self, heap: &[Row]) -> Result<(), LoadError> {
+        for row in heap {
+            let builder = self.builder.get_or_insert_with(|| {
+                let stable_names = !row.username.starts_with(FERNET_BEGINS);
+                DayBuilder::new(self.day, DayOptions { stable_names })
+            });
+            builder.push(row)?;
+            self.records += 1;
+        }
+        Ok(())
+    }
+}
+
+/// The figures of all days from `from` to `to` that have any, and the journal up to the end of `to`.
 pub async fn load(
-    reader: &Reader,
+    place: &Place,
     from: Date,
     to: Date,
 ) -> Result<(Vec<DayFigures>, Vec<JournalEvent>), LoadError> {
+    let mut hot = Hot::open(place).await?;
+    let days = hot
+        .days(days_since_1970(from)..days_since_1970(to) + 1)
+        .await?;
+    let days: Result<Vec<DayFigures>, DayError> = days
+        .iter()
+        .map(|(_, figures)| DayFigures::from_json(figures))
+        .collect();
     let (begin, end) = (at(from, 0), at(to, DAY));
-    let days = days(reader, begin, end).await?;
-    let events = events(reader, end).await?;
-    Ok((days, events))
-}
-
-async fn days(
-    reader: &Reader,
-    begin: Timestamp,
-    end: Timestamp,
-) -> Result<Vec<DayFigures>, LoadError> {
-    let failed = |source| StoreError::of_database(reader.path(), source);
-    let mut connection = reader.connect().await?;
-    let mut rows = sqlx::query_as::<Sqlite, (String, i64, i64, String, String, i64, i64, i64)>(
-        "SELECT client.name, seq, received_at, username, query, token, source, branch_level \
-         FROM search CROSS JOIN client ON client.id = search.client \
-         WHERE received_at >= ? AND received_at < ? ORDER BY search.id",
-    )
-    .bind(begin.as_microsecond())
-    .bind(end.as_microsecond())
-    .fetch(&mut connection);
-    let mut days: BTreeMap<Date, DayBuilder> = BTreeMap::new();
-    while let Some(row) = rows.try_next().await.map_err(failed)? {
-        let row = to_row(row);
-        let moment = Timestamp::from_microsecond(row.received_at).unwrap_or(begin);
-        let (day, _) = day_and_second(moment);
-        let builder = days.entry(day).or_insert_with(|| {
-            let stable_names = !row.username.starts_with(FERNET_BEGINS);
-            DayBuilder::new(day, DayOptions { stable_names })
-        });
-        builder.push(&row)?;
-    }
-    Ok(days.into_values().map(DayBuilder::finish).collect())
-}
-
-fn to_row(columns: (String, i64, i64, String, String, i64, i64, i64)) -> Row {
-    let (client_id, seq, received_at, username, query, token, source, branch_level) = columns;
-    Row {
-        client_id: client_id.into(),
-        spool: Arc::from(""),
-        seq,
-        received_at,
-        username,
-        query,
-        query_raw: None,
-        token: u32::try_from(token).unwrap_or_default(),
-        source: match source {
-            0 => Source::Parent,
-            1 => Source::Embedded,
-            2 => Source::Server,
-            _ => Source::Direct,
-        },
-        branch_level: u32::try_from(branch_level).unwrap_or(u32::MAX),
-        canary: false,
-    }
-}
-
-async fn events(reader: &Reader, end: Timestamp) -> Result<Vec<JournalEvent>, StoreError> {
-    let failed = |source| StoreError::of_database(reader.path(), source);
-    let mut connection = reader.connect().await?;
-    let rows = sqlx::query_as::<Sqlite, (String, i64, String, String)>(
-        "SELECT client.name, at, kind, detail FROM event JOIN client ON client.id = event.client \
-         WHERE at < ? ORDER BY event.id",
-    )
-    .bind(end.as_microsecond())
-    .fetch_all(&mut connection)
-    .await
-    .map_err(failed)?;
-    let events = rows.into_iter().map(|(client_id, at, kind, detail)| {
-        let at = Timestamp::from_microsecond(at).unwrap_or(end);
-        JournalEvent {
-            client_id,
-            at,
-            kind,
-            detail,
-        }
+    let journal = hot
+        .journal(begin.as_microsecond()..end.as_microsecond())
+        .await?;
+    let events = journal.into_iter().map(|line| JournalEvent {
+        client_id: line.client_id,
+        at: Timestamp::from_microsecond(line.at).unwrap_or(end),
+        kind: line.kind,
+        detail: line.detail,
     });
-    Ok(events.collect())
+    Ok((days?, events.collect()))
+}
+
+fn date(days_since_1970: i32) -> Date {
+    let span = jiff::Span::new()
+        .try_days(days_since_1970)
+        .unwrap_or_default();
+    Date::constant(1970, 1, 1).saturating_add(span)
 }

@@ -2,6 +2,7 @@
 //!
 //! A query that one user typed takes a hash and a count; only a second user makes it worth its text.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
@@ -46,11 +47,19 @@ pub(crate) fn normalize(query: &str, into: &mut String) {
     }
 }
 
+/// All queries of a day.
+#[derive(Debug)]
+pub(crate) struct Queries {
+    shards: Vec<Shard>,
+}
+
 #[derive(Debug, Default)]
 struct Shard {
     all: HashMap<u64, One>,
     /// What more than one user typed.
     shared: Vec<Shared>,
+    /// Their texts, one after the other.
+    texts: String,
 }
 
 #[derive(Debug)]
@@ -63,14 +72,10 @@ struct One {
 
 #[derive(Debug)]
 struct Shared {
-    text: Box<str>,
-    users: Sketch<64>,
-}
-
-/// All queries of a day.
-#[derive(Debug)]
-pub(crate) struct Queries {
-    shards: Vec<Shard>,
+    text: (u32, u32),
+    second_user: u64,
+    /// All users, from the third on.
+    users: Option<Box<Sketch<64>>>,
 }
 
 impl Queries {
@@ -85,26 +90,8 @@ impl Queries {
     /// Counts a search: its normalized query, the hash of that, the hash of its user.
     pub(crate) fn push(&mut self, query: &str, hash: u64, user: u64) {
         let shard = usize::from(hash.to_be_bytes()[0]) % SHARDS;
-        let Some(Shard { all, shared }) = self.shards.get_mut(shard) else {
-            return;
-        };
-        let one = all.entry(hash).or_insert(One {
-            first_user: user,
-            searches: 0,
-            shared: ONE_USER,
-        });
-        one.searches = one.searches.saturating_add(1);
-        if let Some(known) = shared.get_mut(one.shared as usize) {
-            known.users.insert_hash(user);
-        } else if one.first_user != user {
-            let mut users = Sketch::default();
-            users.insert_hash(one.first_user);
-            users.insert_hash(user);
-            one.shared = u32::try_from(shared.len()).unwrap_or(ONE_USER);
-            shared.push(Shared {
-                text: cut(query).into(),
-                users,
-            });
+        if let Some(shard) = self.shards.get_mut(shard) {
+            shard.push(query, hash, user);
         }
     }
 
@@ -112,22 +99,78 @@ impl Queries {
     pub(crate) fn top(self, kept: usize) -> (Vec<TopQuery>, bool) {
         let mut top: Vec<TopQuery> = Vec::new();
         let mut more = false;
-        for Shard { all, mut shared } in self.shards {
-            for one in all.into_values() {
-                let Some(found) = shared.get_mut(one.shared as usize) else {
-                    continue;
-                };
-                top.push(TopQuery {
-                    query: std::mem::take(&mut found.text).into(),
-                    searches: one.searches.into(),
-                    users: std::mem::take(&mut found.users),
-                });
-            }
+        for shard in self.shards {
+            shard.move_into(&mut top);
             sort(&mut top);
             more |= top.len() > kept;
             top.truncate(kept);
         }
         (top, more)
+    }
+}
+
+impl Shard {
+    fn push(&mut self, query: &str, hash: u64, user: u64) {
+        let one = self.all.entry(hash).or_insert(One {
+            first_user: user,
+            searches: 0,
+            shared: ONE_USER,
+        });
+        one.searches = one.searches.saturating_add(1);
+        if let Some(shared) = self.shared.get_mut(one.shared as usize) {
+            if let Some(users) = &mut shared.users {
+                users.insert_hash(user);
+            } else if user != one.first_user && user != shared.second_user {
+                let users = [one.first_user, shared.second_user, user];
+                shared.users = Some(Box::new(Sketch::of(users)));
+            }
+        } else if one.first_user != user {
+            one.shared = u32::try_from(self.shared.len()).unwrap_or(ONE_USER);
+            self.add(query, user);
+        }
+    }
+
+    fn add(&mut self, query: &str, second_user: u64) {
+        let from = self.texts.len();
+        // Doubling would leave a third of the memory unused.
+        let room = self.texts.capacity() - from;
+        if room < query.len() {
+            self.texts.reserve_exact(query.len() + 1024 + from / 8);
+        }
+        if self.shared.len() == self.shared.capacity() {
+            self.shared.reserve_exact(64 + self.shared.len() / 8);
+        }
+        self.texts.push_str(&cut(query));
+        let place = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
+        self.shared.push(Shared {
+            text: (place(from), place(self.texts.len())),
+            second_user,
+            users: None,
+        });
+    }
+
+    fn move_into(self, top: &mut Vec<TopQuery>) {
+        let Self {
+            all,
+            mut shared,
+            texts,
+        } = self;
+        for one in all.into_values() {
+            let Some(found) = shared.get_mut(one.shared as usize) else {
+                continue;
+            };
+            let (from, to) = found.text;
+            let text = texts.get(from as usize..to as usize);
+            let two = [one.first_user, found.second_user];
+            top.push(TopQuery {
+                query: text.unwrap_or_default().to_owned(),
+                searches: one.searches.into(),
+                users: found
+                    .users
+                    .take()
+                    .map_or_else(|| Sketch::of(two), |users| *users),
+            });
+        }
     }
 }
 
@@ -141,10 +184,10 @@ pub(crate) fn sort(queries: &mut [TopQuery]) {
     });
 }
 
-fn cut(query: &str) -> String {
+fn cut(query: &str) -> Cow<'_, str> {
     match query.char_indices().nth(LONGEST_TEXT) {
-        Some((end, _)) => format!("{}…", query.get(..end).unwrap_or_default()),
-        None => query.to_owned(),
+        Some((end, _)) => format!("{}…", query.get(..end).unwrap_or_default()).into(),
+        None => query.into(),
     }
 }
 

@@ -1,12 +1,15 @@
 //! Which regions saw the same search, and what a region recorded twice: known at the end of a day only, since its rows
 //! come in any order. Twelve bytes a row until then.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::binary_heap::PeekMut;
+use std::collections::{BTreeMap, BinaryHeap};
 
 /// Same user, token and query within this time are one search, as for the collectors (`docs/data.md`).
 pub(crate) const WINDOW_MS: u32 = 110_000;
 
-const SHARDS: usize = 256;
+/// Rows that are sorted at once.
+const CHUNK: usize = 1 << 16;
 
 /// One row: a number of 96 bits, the most significant first. 63 bits of the search's hash, 27 of the millisecond in the
 /// day, 6 of the client; so sorted numbers are sorted by search, time and client.
@@ -29,10 +32,11 @@ fn unpack(packed: Packed) -> (u64, u32, u8) {
 }
 
 /// The rows of a day.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Sightings {
-    /// By the first byte of the hash, so that growing and sorting never take memory for all at once.
-    shards: Vec<Vec<Packed>>,
+    /// Full and sorted, each of them. Nothing ever grows by copying.
+    sorted: Vec<Vec<Packed>>,
+    filling: Vec<Packed>,
 }
 
 /// What the rows say together.
@@ -45,40 +49,55 @@ pub(crate) struct Seen {
 }
 
 impl Sightings {
-    pub(crate) fn new() -> Self {
-        Self {
-            shards: vec![Vec::new(); SHARDS],
-        }
-    }
-
     /// Takes a row: the hash of its search, the millisecond of the day, the client (below 64).
     pub(crate) fn push(&mut self, hash: u64, ms: u32, client: u8) {
-        let [first, ..] = hash.to_be_bytes();
-        if let Some(shard) = self.shards.get_mut(usize::from(first)) {
-            if shard.len() == shard.capacity() {
-                // Doubling would leave a third of the memory unused.
-                shard.reserve_exact(64.max(shard.len() / 8));
-            }
-            shard.push(pack(hash, ms, client));
+        if self.filling.len() == CHUNK {
+            let full = std::mem::replace(&mut self.filling, Vec::with_capacity(CHUNK));
+            self.keep(full);
         }
+        self.filling.push(pack(hash, ms, client));
+    }
+
+    fn keep(&mut self, mut chunk: Vec<Packed>) {
+        chunk.sort_unstable();
+        self.sorted.push(chunk);
     }
 
     /// Compares all rows.
-    pub(crate) fn finish(self, clients: usize) -> Seen {
+    pub(crate) fn finish(mut self, clients: usize) -> Seen {
+        let last = std::mem::take(&mut self.filling);
+        self.keep(last);
         let mut seen = Seen {
             by: BTreeMap::new(),
             duplicates: vec![0; clients],
         };
         let mut same = Same::default();
-        for mut shard in self.shards {
-            shard.sort_unstable();
-            for (hash, ms, client) in shard.into_iter().map(unpack) {
-                same.next(hash, ms, client, &mut seen);
-            }
+        for (hash, ms, client) in merged(self.sorted).map(unpack) {
+            same.next(hash, ms, client, &mut seen);
         }
         same.end_event(&mut seen);
         seen
     }
+}
+
+/// All rows of sorted chunks in order.
+fn merged(chunks: Vec<Vec<Packed>>) -> impl Iterator<Item = Packed> {
+    let mut chunks: Vec<_> = chunks.into_iter().map(Vec::into_iter).collect();
+    let firsts = chunks.iter_mut().enumerate();
+    let mut next: BinaryHeap<_> = firsts
+        .filter_map(|(index, chunk)| Some(Reverse((chunk.next()?, index))))
+        .collect();
+    std::iter::from_fn(move || {
+        let mut smallest = next.peek_mut()?;
+        let Reverse((row, index)) = *smallest;
+        match chunks.get_mut(index).and_then(Iterator::next) {
+            Some(following) => smallest.0.0 = following,
+            None => {
+                PeekMut::pop(smallest);
+            }
+        }
+        Some(row)
+    })
 }
 
 /// The rows with one hash, as they come by in the order of time.
@@ -129,7 +148,7 @@ mod tests {
     use super::*;
 
     fn seen(clients: usize, rows: &[(u64, u32, u8)]) -> Seen {
-        let mut sightings = Sightings::new();
+        let mut sightings = Sightings::default();
         for &(hash, ms, client) in rows {
             sightings.push(hash, ms, client);
         }
@@ -193,6 +212,28 @@ mod tests {
         );
         assert_eq!(found.duplicates, [1, 1]);
         assert_eq!(found.by, [(0b11, 1), (0b01, 1)].into());
+    }
+
+    #[test]
+    fn chunks_are_merged_in_order() {
+        let row = |n| [n, 0, 0];
+        let chunks = vec![
+            vec![row(1), row(4), row(5)],
+            vec![],
+            vec![row(2), row(4)],
+            vec![row(3)],
+        ];
+        let merged: Vec<_> = merged(chunks).map(|[n, ..]| n).collect();
+        assert_eq!(merged, [1, 2, 3, 4, 4, 5]);
+        // The two rows of each search are far apart.
+        let mut sightings = Sightings::default();
+        let rows = CHUNK as u64 * 2 + 10;
+        for client in [0, 1] {
+            for n in 0..rows {
+                sightings.push(n.wrapping_mul(0x9e37_79b9_7f4a_7c15), 5, client);
+            }
+        }
+        assert_eq!(sightings.finish(2).by, [(0b11, rows)].into());
     }
 
     #[test]

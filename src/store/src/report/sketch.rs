@@ -71,6 +71,15 @@ impl<const K: usize> Sketch<K> {
         }
     }
 
+    /// Of things whose [`stable_hash`]es are known.
+    pub(crate) fn of(hashes: impl IntoIterator<Item = u64>) -> Self {
+        let mut sketch = Self::default();
+        for hash in hashes {
+            sketch.insert_hash(hash);
+        }
+        sketch
+    }
+
     /// Counts everything that the other one has counted.
     pub fn merge(&mut self, other: &Self) {
         self.smallest.extend_from_slice(&other.smallest);

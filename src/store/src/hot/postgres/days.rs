@@ -60,16 +60,18 @@ impl PostgresHot {
         micros: Range<i64>,
     ) -> Result<Vec<JournalLine>, ArchiveError> {
         let Range { start, end } = micros;
-        let line = "SELECT at, kind, detail FROM soulseek.event WHERE client = c.id AND at";
         let (from, to) = (
             format!("to_timestamp({start} / 1000000.0)"),
             format!("to_timestamp({end} / 1000000.0)"),
         );
+        // From a client's last start before the range on, to know what it was doing when the range began.
+        let begin = format!(
+            "coalesce((SELECT max(at) FROM soulseek.event WHERE client = c.id AND at < {from} AND kind = 'started'), {from})"
+        );
         self.records(format!(
             "SELECT c.name AS client_id, (extract(epoch FROM e.at) * 1000000)::bigint AS at, e.kind, e.detail \
-             FROM soulseek.client c CROSS JOIN LATERAL (\
-             ({line} < {from} ORDER BY at DESC LIMIT 1) UNION ALL ({line} >= {from} AND at < {to})) AS e \
-             ORDER BY e.at"
+             FROM soulseek.client c JOIN soulseek.event e ON e.client = c.id \
+             WHERE e.at >= {begin} AND e.at < {to} ORDER BY e.at"
         ))
         .await
     }

@@ -55,11 +55,8 @@ impl SqliteHot {
         let Range { start, end } = micros;
         self.records(format!(
             "SELECT name AS client_id, at, kind, detail FROM event JOIN client ON client.id = event.client \
-             WHERE at >= {start} AND at < {end} \
-             UNION ALL \
-             SELECT name, at, kind, detail FROM (SELECT client, max(at) AS at, kind, detail FROM event \
-             WHERE at < {start} GROUP BY client) AS before JOIN client ON client.id = before.client \
-             ORDER BY at"
+             WHERE at < {end} AND at >= coalesce((SELECT max(at) FROM event AS e WHERE e.client = client.id \
+             AND e.at < {start} AND e.kind = 'started'), {start}) ORDER BY event.id"
         ))
         .await
     }
