@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use fleet_store::{ArchiveOptions, Archived, Archiver, Destination, FileFormat, Month, Place};
+use fleet_store::{ArchiveOptions, Archived, Archiver, Destination, FileFormat, Month};
 use fleet_telemetry::logging::{self, Format};
 use jiff::Timestamp;
 use tracing::info;
@@ -60,11 +60,7 @@ pub(crate) async fn run(arguments: Archive) -> Result<(), Failure> {
     if let Err(error) = rustix::process::nice(19) {
         tracing::debug!(%error, "this process is as important as others");
     }
-    let place = match (database.database()?, data_dir) {
-        (Some(database), _) => Place::Database(database),
-        (None, Some(dir)) => Place::Spool(dir),
-        (None, None) => Place::Database(database.required()?),
-    };
+    let place = database.place(data_dir)?;
     let mut options = ArchiveOptions::default();
     options.format = format;
     options.delete = !no_delete;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
+use fleet_store::Place;
 use fleet_store::postgres::Database;
 use secrecy::SecretString;
 
@@ -32,6 +33,15 @@ impl DatabaseUrl {
         };
         let database = url.map(|url| Database::parse(&SecretString::from(url)));
         Ok(database.transpose()?)
+    }
+
+    /// The database, or the spool where no database is named.
+    pub(crate) fn place(&self, data_dir: Option<PathBuf>) -> Result<Place, Failure> {
+        match (self.database()?, data_dir) {
+            (Some(database), _) => Ok(Place::Database(database)),
+            (None, Some(dir)) => Ok(Place::Spool(dir)),
+            (None, None) => self.required().map(Place::Database),
+        }
     }
 
     /// The database that must be named.

@@ -4,6 +4,7 @@ mod archive;
 mod collect;
 mod database;
 mod migrate;
+mod report;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -12,6 +13,7 @@ use clap::{Parser, Subcommand};
 use fleet_collector::{SpecFileError, StartError};
 use fleet_store::ArchiveError;
 use fleet_store::postgres::PostgresError;
+use fleet_store::report::LoadError;
 use fleet_telemetry::admin::AdminError;
 use fleet_telemetry::logging::{LEVEL_VARIABLE, LoggingError};
 use tracing::error;
@@ -30,6 +32,8 @@ enum Command {
     Collect(collect::Collect),
     /// Put months that are over into verified files
     Archive(archive::Archive),
+    /// Bring the figures of the reports up to date
+    Report(report::Report),
     /// Make the database's tables, or change them to this version
     Migrate(database::DatabaseUrl),
 }
@@ -39,6 +43,7 @@ async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Collect(arguments) => collect::run(arguments).await,
         Command::Archive(arguments) => archive::run(arguments).await,
+        Command::Report(arguments) => report::run(arguments).await,
         Command::Migrate(arguments) => migrate::run(arguments).await,
     };
     match done {
@@ -88,7 +93,7 @@ macro_rules! hinted {
     )*};
 }
 
-hinted! { ArchiveError, StartError, PostgresError }
+hinted! { ArchiveError, LoadError, StartError, PostgresError }
 
 impl From<SpecFileError> for Failure {
     fn from(error: SpecFileError) -> Self {

@@ -194,6 +194,7 @@ impl Archiver {
                 .any(|part| !part.deleted)
         {
             self.check_again(month, &archived).await?;
+            self.refresh_figures(month).await;
             let table = self.hot.detach(month).await?;
             // What came while the file was written and read.
             self.write(month, table.as_deref(), &mut archived).await?;
@@ -349,6 +350,18 @@ impl Archiver {
             }
         }
         Ok(())
+    }
+
+    /// Figures can be computed from the files, too, but are cheaper from live records.
+    async fn refresh_figures(&mut self, month: Month) {
+        match crate::report::refresh_days(&mut self.hot, month.days()).await {
+            Ok(refreshed) => {
+                for (day, reason) in refreshed.left {
+                    tracing::warn!(%day, "the day's figures are not up to date: {reason}");
+                }
+            }
+            Err(error) => tracing::warn!(%month, "the month's figures are not up to date: {error}"),
+        }
     }
 
     async fn verify(&mut self, part: &Part) -> Result<(), ArchiveError> {
