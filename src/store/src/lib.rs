@@ -31,7 +31,9 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use archive::{Month, ParseMonthError};
+pub use archive::{
+    Destination, DestinationError, DestinationSettings, Month, ParseMonthError, Upload,
+};
 pub use client::SpoolClient;
 pub use database::{DATABASE_FILE, LOCK_FILE};
 pub use error::{SpoolClosed, StoreError};
