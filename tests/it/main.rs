@@ -3,4 +3,5 @@
 mod collector;
 mod fixtures;
 mod peers;
+mod shipping;
 mod sim;

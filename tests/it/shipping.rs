@@ -22,7 +22,14 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// A collector whose records are scripted. Ends when the database has all of them.
 fn collector(client: &str, dir: &Path, url: &str, records: u64) -> Result<Child> {
     let child = Command::new(bins::path("scripted_collector")?)
-        .args(["--client", client, "--from", "2026-09-29T12:00:00Z", "--step-ms", "60000"])
+        .args([
+            "--client",
+            client,
+            "--from",
+            "2026-09-29T12:00:00Z",
+            "--step-ms",
+            "60000",
+        ])
         .args(["--records", &records.to_string()])
         .arg("--data-dir")
         .arg(dir)
@@ -48,7 +55,11 @@ async fn migrated(server: &Postgres, name: &str) -> Result<String> {
         .env("DATABASE_URL", &url)
         .output()
         .await?;
-    ensure!(migrate.status.success(), "{}", String::from_utf8_lossy(&migrate.stderr));
+    ensure!(
+        migrate.status.success(),
+        "{}",
+        String::from_utf8_lossy(&migrate.stderr)
+    );
     Ok(url)
 }
 
@@ -76,7 +87,13 @@ async fn several_clients_write_at_once_through_pgbouncer() {
     let pooler = PgBouncer::start(&server).await.unwrap();
     let dirs: Vec<TempDir> = (0..5).map(|_| TempDir::new().unwrap()).collect();
     let start = |(n, dir): (usize, &TempDir)| {
-        collector(&format!("region{n}"), dir.path(), &pooler.url("fleet"), 20_000).unwrap()
+        collector(
+            &format!("region{n}"),
+            dir.path(),
+            &pooler.url("fleet"),
+            20_000,
+        )
+        .unwrap()
     };
     let running: Vec<Child> = dirs.iter().enumerate().map(start).collect();
     for child in running {
@@ -87,10 +104,16 @@ async fn several_clients_write_at_once_through_pgbouncer() {
     }
     // A minute a record: two weeks, in the partitions of two months.
     let months = server
-        .psql("fleet", "SELECT string_agg(DISTINCT tableoid::regclass::text, ' ') FROM soulseek.search")
+        .psql(
+            "fleet",
+            "SELECT string_agg(DISTINCT tableoid::regclass::text, ' ') FROM soulseek.search",
+        )
         .await
         .unwrap();
-    assert_eq!(months.trim(), "soulseek.search_2026_09 soulseek.search_2026_10");
+    assert_eq!(
+        months.trim(),
+        "soulseek.search_2026_09 soulseek.search_2026_10"
+    );
 }
 
 /// The process is killed at the n-th message to the database, for every n, before it goes out and after; its next run
@@ -121,7 +144,9 @@ async fn killed_at_every_message_it_sends_each_record_once() {
                 killed += 1;
                 reached_any = true;
             }
-            finish(collector(&client, dir.path(), &url, RECORDS).unwrap()).await.unwrap();
+            finish(collector(&client, dir.path(), &url, RECORDS).unwrap())
+                .await
+                .unwrap();
             assert_once(&server, "fleet", &client, RECORDS).await;
             if !reached_any {
                 break;
@@ -144,7 +169,9 @@ async fn cut_at_every_message_it_goes_on_by_itself() {
             let dir = TempDir::new().unwrap();
             let proxy = Proxy::start(server.address()).await.unwrap();
             let _step = proxy.at(number, side, Action::Cut);
-            finish(collector(&client, dir.path(), &proxy.url(&url), RECORDS).unwrap()).await.unwrap();
+            finish(collector(&client, dir.path(), &proxy.url(&url), RECORDS).unwrap())
+                .await
+                .unwrap();
             assert_once(&server, "fleet", &client, RECORDS).await;
             if proxy.frontend_messages() < number {
                 break;

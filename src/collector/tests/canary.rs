@@ -149,6 +149,14 @@ async fn journaled(dir: &Path) -> HashMap<(String, String), String> {
         .collect()
 }
 
+/// The query of docs/data.md that begins like this.
+fn documented(beginning: &str) -> String {
+    let text = include_str!("../../../docs/data.md");
+    let from = text.find(beginning).unwrap();
+    let until = text[from..].find('"').unwrap();
+    text[from..from + until].to_owned()
+}
+
 #[tokio::test]
 async fn regions_mark_canaries_and_nothing_else() {
     let server = server().await;
@@ -201,6 +209,12 @@ async fn regions_mark_canaries_and_nothing_else() {
         count(dir.path(), "searches WHERE client_id = 'canary'").await,
         0
     );
+    let heard = rows(dir.path(), &documented("WITH heard AS")).await;
+    assert_eq!(heard.len(), sent.len());
+    let by_both = heard
+        .iter()
+        .filter(|row| row[2].len() == "north,south".len());
+    assert!(by_both.count() >= 1, "{heard:?}");
     let kinds = "SELECT kind FROM events WHERE client_id = 'canary' AND kind NOT LIKE 'canary%'";
     assert_eq!(
         rows(dir.path(), kinds).await,

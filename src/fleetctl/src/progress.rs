@@ -4,7 +4,8 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
-use fleet_collector::{Fleet, Phase, RunningRegion, State};
+use fleet_api::names::CANARY_CLIENT;
+use fleet_collector::{CanaryState, Fleet, Phase, RunningRegion, State};
 use fleet_store::SpoolStatus;
 use indicatif::{
     HumanCount, HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle,
@@ -60,13 +61,14 @@ impl Progress {
         let stop = CancellationToken::new();
         let spool = fleet.spool_status();
         let regions = fleet.regions();
+        let canary = fleet.canary();
         let stopped = stop.clone();
         let task = if self.live {
             let title = format!("recording to {}", fleet.spool_path().display());
-            let live = Live::new(&self.lines, &title, regions, spool);
+            let live = Live::new(&self.lines, &title, regions, canary, spool);
             tokio::spawn(live.run(stopped))
         } else {
-            tokio::spawn(plain(regions, spool, stopped))
+            tokio::spawn(plain(regions, canary, spool, stopped))
         };
         Watching { stop, task }
     }
@@ -137,6 +139,13 @@ fn phase(phase: &Phase) -> String {
     }
 }
 
+/// What the canary has done, and why it does no more.
+fn canary_line(canary: &watch::Receiver<CanaryState>) -> String {
+    let CanaryState { sent, trouble } = canary.borrow().clone();
+    let trouble = trouble.map(|trouble| format!("; {trouble}"));
+    format!("{} sent{}", HumanCount(sent), trouble.unwrap_or_default())
+}
+
 fn total(lines: &[Line]) -> u64 {
     lines.iter().map(|line| line.state().recorded).sum()
 }
@@ -148,6 +157,7 @@ struct Live {
     started: Instant,
     head: ProgressBar,
     lines: Vec<(Line, ProgressBar)>,
+    canary: Option<(watch::Receiver<CanaryState>, ProgressBar)>,
     spool: watch::Receiver<SpoolStatus>,
 }
 
@@ -156,11 +166,13 @@ impl Live {
         screen: &MultiProgress,
         title: &str,
         regions: Vec<RunningRegion>,
+        canary: Option<watch::Receiver<CanaryState>>,
         spool: watch::Receiver<SpoolStatus>,
     ) -> Self {
         let width = regions
             .iter()
             .map(|region| region.client_id.len())
+            .chain(canary.as_ref().map(|_| CANARY_CLIENT.len()))
             .max()
             .unwrap_or(0);
         let bar = |template: &str| {
@@ -169,19 +181,22 @@ impl Live {
             screen.add(ProgressBar::new_spinner().with_style(style))
         };
         let head = bar("{spinner:.green} {msg}");
+        let named =
+            |name: String| bar(&format!("  {{prefix:{width}.bold}}  {{msg}}")).with_prefix(name);
         let lines = regions
             .into_iter()
             .map(|region| {
-                let line = bar(&format!("  {{prefix:{width}.bold}}  {{msg}}"));
-                line.set_prefix(region.client_id.clone());
-                (Line::new(region), line)
+                let bar = named(region.client_id.clone());
+                (Line::new(region), bar)
             })
             .collect();
+        let canary = canary.map(|canary| (canary, named(CANARY_CLIENT.to_owned())));
         Self {
             title: title.to_owned(),
             started: Instant::now(),
             head,
             lines,
+            canary,
             spool,
         }
     }
@@ -195,6 +210,9 @@ impl Live {
         self.draw();
         self.head.finish();
         for (_, bar) in &self.lines {
+            bar.finish();
+        }
+        if let Some((_, bar)) = &self.canary {
             bar.finish();
         }
         self.lines
@@ -228,12 +246,16 @@ impl Live {
                 },
             ));
         }
+        if let Some((canary, bar)) = &self.canary {
+            bar.set_message(canary_line(canary));
+        }
     }
 }
 
 /// A line for each region every few seconds and at the end, on standard output.
 async fn plain(
     regions: Vec<RunningRegion>,
+    canary: Option<watch::Receiver<CanaryState>>,
     spool: watch::Receiver<SpoolStatus>,
     stop: CancellationToken,
 ) -> u64 {
@@ -241,13 +263,17 @@ async fn plain(
     let mut ticks = interval(PLAIN);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        print_lines(&mut lines, &spool);
+        print_lines(&mut lines, canary.as_ref(), &spool);
     }
-    print_lines(&mut lines, &spool);
+    print_lines(&mut lines, canary.as_ref(), &spool);
     total(&lines)
 }
 
-fn print_lines(lines: &mut [Line], spool: &watch::Receiver<SpoolStatus>) {
+fn print_lines(
+    lines: &mut [Line],
+    canary: Option<&watch::Receiver<CanaryState>>,
+    spool: &watch::Receiver<SpoolStatus>,
+) {
     let waiting = spool.borrow().pending;
     for line in lines {
         let state = line.state();
@@ -261,6 +287,9 @@ fn print_lines(lines: &mut [Line], spool: &watch::Receiver<SpoolStatus>) {
         );
         // Nobody reads any more: recording goes on.
         let _ = printer::line(&text);
+    }
+    if let Some(canary) = canary {
+        let _ = printer::line(&format!("{CANARY_CLIENT}: {}", canary_line(canary)));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use fleet_store::{Archived, ArchiveOptions, Archiver, Destination, FileFormat, Month, Place};
+use fleet_store::{ArchiveOptions, Archived, Archiver, Destination, FileFormat, Month, Place};
 use fleet_telemetry::logging::{self, Format};
 use jiff::Timestamp;
 use tracing::info;
@@ -20,7 +20,13 @@ pub(crate) struct Archive {
     #[arg(long, value_name = "DIR|URL", env = "FLEET_ARCHIVE_DESTINATION")]
     destination: Destination,
     /// Months before this one whose records stay in the live tables, too
-    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "month", env = "FLEET_ARCHIVE_KEEP_MONTHS")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        conflicts_with = "month",
+        env = "FLEET_ARCHIVE_KEEP_MONTHS"
+    )]
     keep_months: u32,
     /// parquet, or csv.gz for people who want it
     #[arg(long, default_value = "parquet", env = "FLEET_ARCHIVE_FORMAT")]
@@ -51,7 +57,9 @@ pub(crate) async fn run(arguments: Archive) -> Result<(), Failure> {
     } = arguments;
     logging::init(Format::Auto, "info", std::io::stderr)?;
     // Collection comes first where both share a processor.
-    nice();
+    if let Err(error) = rustix::process::nice(19) {
+        tracing::debug!(%error, "this process is as important as others");
+    }
     let place = match (database.database()?, data_dir) {
         (Some(database), _) => Place::Database(database),
         (None, Some(dir)) => Place::Spool(dir),
@@ -85,6 +93,10 @@ fn tell(archived: &Archived, dry_run: bool) {
     } = archived;
     let files: Vec<&str> = written.iter().map(|file| file.file_path.as_str()).collect();
     let records: i64 = written.iter().map(|file| file.records).sum();
-    let message = if dry_run { "would be archived" } else { "archived" };
+    let message = if dry_run {
+        "would be archived"
+    } else {
+        "archived"
+    };
     info!(month, records, ?files, deleted, kept, "{message}");
 }

@@ -1,5 +1,6 @@
 //! `fleetd`: what containers run. One subcommand a role.
 
+mod archive;
 mod collect;
 mod database;
 mod migrate;
@@ -9,6 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use fleet_collector::{SpecFileError, StartError};
+use fleet_store::ArchiveError;
 use fleet_store::postgres::PostgresError;
 use fleet_telemetry::admin::AdminError;
 use fleet_telemetry::logging::{LEVEL_VARIABLE, LoggingError};
@@ -26,6 +28,8 @@ struct Cli {
 enum Command {
     /// Record what one region of a spec sees, until SIGTERM
     Collect(collect::Collect),
+    /// Put months that are over into verified files
+    Archive(archive::Archive),
     /// Make the database's tables, or change them to this version
     Migrate(database::DatabaseUrl),
 }
@@ -34,6 +38,7 @@ enum Command {
 async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Collect(arguments) => collect::run(arguments).await,
+        Command::Archive(arguments) => archive::run(arguments).await,
         Command::Migrate(arguments) => migrate::run(arguments).await,
     };
     match done {
@@ -83,7 +88,7 @@ macro_rules! hinted {
     )*};
 }
 
-hinted! { StartError, PostgresError }
+hinted! { ArchiveError, StartError, PostgresError }
 
 impl From<SpecFileError> for Failure {
     fn from(error: SpecFileError) -> Self {

@@ -9,7 +9,7 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use common::{PATIENCE, Program, Spec, command, ended, files, listening, log_in, server};
+use common::{PATIENCE, Program, Spec, command, ended, files, listening, log_in, server, until};
 use fleet_store::{Filter, Format, Reader, export};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -38,6 +38,10 @@ impl Mounted {
         for region in spec.regions {
             mounted.secret(region, "username", &format!("acct-{region}"));
             mounted.secret(region, "password", &format!("Pass-Zebra-{region}"));
+        }
+        if spec.canary {
+            mounted.secret("bird", "username", "acct-canary");
+            mounted.secret("bird", "password", "Pass-Zebra-canary");
         }
         mounted.secret("key", "key", KEY);
         mounted
@@ -212,6 +216,54 @@ async fn what_cannot_start_says_why_and_what_to_do() {
     assert!(server.users().is_empty());
 }
 
+/// The container of the first region sends; the others only mark, and need the account's name for it.
+#[tokio::test]
+async fn the_canary_is_in_one_container_and_its_name_in_all() {
+    let server = server().await;
+    let spec = Spec {
+        privacy: Some(("siv", "unused")),
+        canary: true,
+        ..Spec::new(&server, BOTH)
+    };
+    let mounted = Mounted::new(&spec);
+    let secrets = mounted.dir.path().join("secrets");
+    std::fs::remove_file(secrets.join("bird/password")).unwrap();
+    let mut second = Program::start(mounted.collect(&["--region", "south"]));
+    listening(&server, &["acct-south"]).await;
+    server
+        .search("acct-canary", 1, "velmora tikusa 402917")
+        .await;
+    server.search("anna", 2, "something else").await;
+    second.committed(2).await;
+    assert_eq!(server.users().len(), 1, "the canary is another container's");
+    second.stop().await;
+    let marks: Vec<_> = records(&mounted.data())
+        .await
+        .iter()
+        .map(|record| record["canary"].clone())
+        .collect();
+    assert_eq!(marks, [Value::Bool(true), Value::Null]);
+
+    mounted.secret("bird", "password", "Pass-Zebra-canary");
+    let mut first = Program::start(mounted.collect(&["--region", "north"]));
+    until("the canary logs in", async || {
+        let users = server.users();
+        let canary = users.iter().any(|user| user.username == "acct-canary");
+        canary.then_some(())
+    })
+    .await;
+    first.stop().await;
+
+    std::fs::remove_dir_all(secrets.join("bird")).unwrap();
+    let (code, _, stderr) = ended(&mut mounted.collect(&["--region", "south"])).await;
+    assert_eq!(code, Some(1));
+    assert!(
+        stderr.contains("spec.canary.credentialsSecretRef names the Secret `bird`")
+            && stderr.contains("every region needs its `username`"),
+        "{stderr}"
+    );
+}
+
 #[tokio::test]
 async fn a_refused_login_stays_alive_and_is_not_tried_again() {
     let server = server().await;
@@ -281,6 +333,7 @@ async fn nothing_secret_is_told_at_any_level() {
     let server = server().await;
     let spec = Spec {
         privacy: Some(("siv", "unused")),
+        canary: true,
         ..Spec::new(&server, BOTH)
     };
     let mounted = Mounted::new(&spec);

@@ -22,6 +22,7 @@ pub mod postgres;
 mod pseudonym;
 mod read;
 mod record;
+pub mod report;
 mod row;
 mod ship;
 mod spool;
@@ -32,12 +33,15 @@ mod writer;
 mod tests;
 
 pub use archive::{
-    Destination, DestinationError, DestinationSettings, Month, ParseMonthError, Upload,
+    ArchiveError, ArchiveOptions, ArchiveProgress, Archived, Archiver, Destination,
+    DestinationError, DestinationSettings, FileFormat, Manifest, ManifestClient, Month,
+    ParseFileFormatError, ParseMonthError, Part, PartState, Span, Upload, WrittenFile,
 };
 pub use client::SpoolClient;
 pub use database::{DATABASE_FILE, LOCK_FILE};
 pub use error::{SpoolClosed, StoreError};
 pub use export::{Filter, Format, ParseFormatError, export};
+pub use hot::Place;
 pub use pseudonym::{KeyError, ParseSchemeError, Pseudonymizer, RevealError, Scheme};
 pub use read::{Query, Reader, Value};
 pub use record::{Record, Source};

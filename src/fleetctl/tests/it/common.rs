@@ -34,6 +34,8 @@ pub(crate) struct Spec<'s> {
     pub(crate) soulseek: &'s str,
     /// The scheme and the key of pseudonyms; without them the spec says nothing of privacy.
     pub(crate) privacy: Option<(&'s str, &'s str)>,
+    /// Whether there is a canary, with the account `acct-canary`.
+    pub(crate) canary: bool,
 }
 
 impl<'s> Spec<'s> {
@@ -43,6 +45,7 @@ impl<'s> Spec<'s> {
             regions,
             soulseek: "",
             privacy: None,
+            canary: false,
         }
     }
 
@@ -53,6 +56,7 @@ impl<'s> Spec<'s> {
             regions,
             soulseek,
             privacy,
+            canary,
         } = self;
         let mut text = format!(
             "apiVersion: researchfleet.io/v1alpha1\nkind: ResearchCollector\nmetadata: {{ name: study }}\n\
@@ -64,6 +68,9 @@ impl<'s> Spec<'s> {
                 "  privacy: {{ username: {scheme}, keySecretRef: {{ name: key }} }}"
             )
             .unwrap();
+        }
+        if *canary {
+            text.push_str("  canary: { credentialsSecretRef: { name: bird }, perHour: 1 }\n");
         }
         text.push_str("  regions:\n");
         for region in *regions {
@@ -84,6 +91,9 @@ impl<'s> Spec<'s> {
                 region,
                 &format!("username: acct-{region}, password: pass-{region}"),
             );
+        }
+        if self.canary {
+            text += &secret("bird", "username: acct-canary, password: pass-canary");
         }
         if let Some((_, key)) = self.privacy {
             text += &secret("key", &format!("key: {key}"));

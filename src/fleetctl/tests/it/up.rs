@@ -7,7 +7,7 @@ use fleet_sim::soulseek::Server;
 use jiff::Timestamp;
 use tokio::io::AsyncWriteExt;
 
-use crate::common::{Program, Spec, listening, secret, server, until};
+use crate::common::{Program, Spec, listening, log_in, secret, server, until};
 use crate::{exported, fleetctl, queried, up};
 
 const NORTH: &[&str] = &["north"];
@@ -379,4 +379,41 @@ async fn a_document_of_another_kind_is_named_and_left_out() {
         .says("Namespace/research in the file is of no use here")
         .await;
     program.stop().await;
+}
+
+#[tokio::test]
+async fn a_canary_has_a_line_and_a_metric_and_its_refusal_stops_nothing() {
+    let server = server().await;
+    let tmp = tempfile::tempdir().unwrap();
+    let spec = Spec {
+        canary: true,
+        ..Spec::new(&server, NORTH)
+    };
+    let mut program = up(&spec.text(), &tmp.path().join("data")).await;
+    listening(&server, &["acct-north"]).await;
+    program.says("canary: 0 sent").await;
+    let metrics = program.get("/metrics").await.1;
+    assert!(
+        metrics.contains("\nfleet_canaries_sent_total "),
+        "{metrics}"
+    );
+    until("the canary is there, outside the tree", async || {
+        let users = server.users();
+        let canary = users.iter().find(|user| user.username == "acct-canary")?;
+        (canary.port != 0 && !canary.wants_parent).then_some(())
+    })
+    .await;
+    // Another program takes its account away. The region goes on.
+    let _elsewhere = log_in(&server, "acct-canary", "pass-canary").await;
+    program
+        .says("the canary sends no searches: the same account logged in elsewhere")
+        .await;
+    server.search("anna", 1, "one").await;
+    program.readyz(200, "ready").await;
+    program.stop().await;
+    let stdout = program.stdout.text();
+    assert!(
+        stdout.contains("sent; the same account logged in elsewhere"),
+        "{stdout}"
+    );
 }

@@ -14,9 +14,8 @@
 
 use tokio::sync::watch;
 
-use super::hot::{Hot, Wanted};
 use super::{ArchiveError, Destination, FileFormat, Month, Part, PartState, covered, file, part};
-use crate::postgres::Database;
+use crate::hot::{Hot, Place, Wanted};
 
 /// What to do with a month.
 #[derive(Clone, Debug)]
@@ -85,31 +84,20 @@ pub struct Archiver {
 }
 
 impl Archiver {
-    /// Of a database.
-    pub async fn of_database(
-        database: &Database,
+    /// From a place to a destination. Takes the only seat there is for an archiver.
+    pub async fn open(
+        place: &Place,
         destination: Destination,
         options: ArchiveOptions,
     ) -> Result<Self, ArchiveError> {
-        Ok(Self::new(Hot::postgres(database).await?, destination, options))
-    }
-
-    /// Of a spool that is the database itself.
-    pub async fn of_spool(
-        dir: &std::path::Path,
-        destination: Destination,
-        options: ArchiveOptions,
-    ) -> Result<Self, ArchiveError> {
-        Ok(Self::new(Hot::sqlite(dir).await?, destination, options))
-    }
-
-    fn new(hot: Hot, destination: Destination, options: ArchiveOptions) -> Self {
-        Self {
+        let mut hot = Hot::open(place).await?;
+        hot.lock().await?;
+        Ok(Self {
             hot,
             destination,
             options,
             progress: watch::Sender::default(),
-        }
+        })
     }
 
     /// What it is doing.
@@ -119,7 +107,6 @@ impl Archiver {
 
     /// Months that are over and have live records, the oldest first.
     pub async fn due(&mut self, now: jiff::Timestamp) -> Result<Vec<Month>, ArchiveError> {
-        self.hot.lock().await?;
         let mut months = self.hot.months().await?;
         for part in self.hot.parts(None).await? {
             // An interrupted run may have left a table that is no month of the live ones any more.
@@ -145,7 +132,13 @@ impl Archiver {
         for month in self.due(now).await? {
             let kept = if month >= Month::of(now).minus(keep) {
                 Some("it is one of the months that stay live")
-            } else if self.hot.parts(Some(month)).await?.iter().any(|part| part.restored_at.is_some()) {
+            } else if self
+                .hot
+                .parts(Some(month))
+                .await?
+                .iter()
+                .any(|part| part.restored_at.is_some())
+            {
                 Some("it was restored; archive it by its name to delete it again")
             } else {
                 None
@@ -157,11 +150,14 @@ impl Archiver {
     }
 
     /// Archives one month.
-    pub async fn archive(&mut self, month: Month, now: jiff::Timestamp) -> Result<Archived, ArchiveError> {
+    pub async fn archive(
+        &mut self,
+        month: Month,
+        now: jiff::Timestamp,
+    ) -> Result<Archived, ArchiveError> {
         if month >= Month::of(now) {
             return Err(ArchiveError::NotOver { month });
         }
-        self.hot.lock().await?;
         let archived = self.month(month, None).await?;
         self.hot.prepare().await?;
         Ok(archived)
@@ -184,11 +180,19 @@ impl Archiver {
         // What an earlier run took away and did not finish comes first.
         for table in self.hot.detached(month).await? {
             self.write(month, Some(&table), &mut archived).await?;
+            self.check_again(month, &archived).await?;
             self.delete(month, Some(&table), &mut archived).await?;
         }
         self.write(month, None, &mut archived).await?;
         archived.kept = kept;
-        if kept.is_none() && self.hot.parts(Some(month)).await?.iter().any(|part| !part.deleted) {
+        if kept.is_none()
+            && self
+                .hot
+                .parts(Some(month))
+                .await?
+                .iter()
+                .any(|part| !part.deleted)
+        {
             self.check_again(month, &archived).await?;
             let table = self.hot.detach(month).await?;
             // What came while the file was written and read.
@@ -220,7 +224,11 @@ impl Archiver {
             let name = part::file_name(month, next_part(&parts), self.options.format.extension());
             archived.written.push(WrittenFile {
                 file_path: self.destination.location(&name),
-                records: live - parts.iter().filter_map(|part| part.record_count).sum::<i64>(),
+                records: live
+                    - parts
+                        .iter()
+                        .filter_map(|part| part.record_count)
+                        .sum::<i64>(),
                 bytes: 0,
             });
         }
@@ -315,7 +323,13 @@ impl Archiver {
             deleted: false,
             restored_at: None,
         };
-        file::write_manifest(&self.destination, &part, self.options.format, &written.summary).await?;
+        file::write_manifest(
+            &self.destination,
+            &part,
+            self.options.format,
+            &written.summary,
+        )
+        .await?;
         self.hot.written(&part).await?;
         self.verify(&part).await?;
         self.hot.verified(id).await?;
@@ -326,7 +340,10 @@ impl Archiver {
     /// Before records go, files of earlier runs are read once more: what was right then may be gone now.
     async fn check_again(&mut self, month: Month, archived: &Archived) -> Result<(), ArchiveError> {
         for part in self.hot.parts(Some(month)).await? {
-            let new = archived.written.iter().any(|file| file.file_path == part.file_path);
+            let new = archived
+                .written
+                .iter()
+                .any(|file| file.file_path == part.file_path);
             if !part.deleted && !new {
                 self.verify(&part).await?;
             }
@@ -358,5 +375,9 @@ impl Archiver {
 
 /// The number after the last of these.
 fn next_part(parts: &[Part]) -> i32 {
-    parts.iter().map(|part| part.part + 1).max().unwrap_or_default()
+    parts
+        .iter()
+        .map(|part| part.part + 1)
+        .max()
+        .unwrap_or_default()
 }

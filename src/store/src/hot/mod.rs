@@ -4,7 +4,7 @@ mod postgres;
 mod sqlite;
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::PathBuf;
 
 use tokio::sync::mpsc;
 
@@ -73,6 +73,15 @@ impl Wanted {
     }
 }
 
+/// Where the records of a study are.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// In PostgreSQL.
+    Database(Database),
+    /// In the spool of this data directory, which is the database itself.
+    Spool(PathBuf),
+}
+
 /// The live tables.
 #[derive(Debug)]
 pub(crate) enum Hot {
@@ -90,12 +99,11 @@ macro_rules! either {
 }
 
 impl Hot {
-    pub(crate) async fn postgres(database: &Database) -> Result<Self, ArchiveError> {
-        Ok(Self::Postgres(PostgresHot::connect(database).await?))
-    }
-
-    pub(crate) async fn sqlite(dir: &Path) -> Result<Self, ArchiveError> {
-        Ok(Self::Sqlite(SqliteHot::open(dir).await?))
+    pub(crate) async fn open(place: &Place) -> Result<Self, ArchiveError> {
+        Ok(match place {
+            Place::Database(database) => Self::Postgres(PostgresHot::connect(database).await?),
+            Place::Spool(dir) => Self::Sqlite(SqliteHot::open(dir).await?),
+        })
     }
 
     /// Keeps every other archiver out until this is dropped.
