@@ -2,6 +2,7 @@
 
 mod archiving;
 mod collector;
+mod destination;
 mod fixtures;
 mod peers;
 mod report_page;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::list::{PaginatedListOptions, PaginatedListStore as _};
 use object_store::path::Path;
 use object_store::{
     BackoffConfig, ClientOptions, GetOptions, MultipartUpload, ObjectStore as _,
@@ -176,11 +177,10 @@ impl Bucket {
             error,
             DestinationError::NotFound { .. } | DestinationError::NotAllowed { .. }
         ) {
-            let options = object_store::list::PaginatedListOptions {
+            let options = PaginatedListOptions {
                 max_keys: Some(1),
                 ..Default::default()
             };
-            use object_store::list::PaginatedListStore as _;
             if let Err(error) = self.store.list_paginated(None, options).await {
                 match self.failed_to_list(&error) {
                     // Keys may be allowed to read a file and not to list all.

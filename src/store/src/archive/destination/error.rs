@@ -190,14 +190,15 @@ impl DestinationError {
         let status = between(&text, "status code: ", ":");
         match (code, error) {
             (Some("NoSuchBucket"), _) => Self::NoBucket { location },
-            // Words of https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+            // Words of https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html; the last one is versitygw's.
             (
                 Some(
                     code @ ("InvalidAccessKeyId"
                     | "SignatureDoesNotMatch"
                     | "InvalidToken"
                     | "ExpiredToken"
-                    | "AuthorizationHeaderMalformed"),
+                    | "AuthorizationHeaderMalformed"
+                    | "XAdminUserNotFound"),
                 ),
                 _,
             ) => Self::Credentials {
@@ -205,7 +206,9 @@ impl DestinationError {
                 reason: code.to_owned(),
             },
             (Some("InvalidRange"), _) => Self::Short { location },
-            (_, object_store::Error::NotFound { .. }) => Self::NotFound { location },
+            (None | Some("NoSuchKey"), object_store::Error::NotFound { .. }) => {
+                Self::NotFound { location }
+            }
             (_, object_store::Error::Precondition { .. }) => Self::Changed { location },
             (_, object_store::Error::PermissionDenied { .. }) => {
                 Self::NotAllowed { doing, location }
