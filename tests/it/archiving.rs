@@ -1,7 +1,7 @@
 //! Months into verified files, killed at every step, while records still come.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{fs, path::Path, process::Stdio, sync::Arc};
 
 use anyhow::{Context, Result, ensure};
 use fleet_tests::{
@@ -11,10 +11,14 @@ use fleet_tests::{
 };
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::task::JoinSet;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    task::JoinSet,
+    time::timeout,
+};
 
 use crate::study::{
-    AT_ONCE, Script, collector, finish, fleetd, kill_at, migrated, moments, succeed,
+    AT_ONCE, PATIENCE, Script, collector, finish, fleetd, kill_at, migrated, moments, succeed,
 };
 
 const MONTH: &str = "2026-09";
@@ -308,34 +312,50 @@ async fn a_long_reader_delays_only_the_archiver() {
     filled(&server).await.unwrap();
     let dir = TempDir::new().unwrap();
     let url = server.url("filled");
-    let reading = server.psql(
-        "filled",
-        "BEGIN; SELECT count(*) FROM soulseek.searches; SELECT pg_sleep(6); COMMIT",
-    );
-    let archiving = async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        succeed(archive(&url, dir.path().to_str().unwrap()).unwrap()).await
-    };
-    let writing = async {
-        let spool = TempDir::new().unwrap();
-        let script = Script {
-            from: "2026-10-20T00:00:00Z",
-            ..Script::new("busy", 3000)
-        };
-        finish(collector(script, spool.path(), &url).unwrap()).await
-    };
-    let (read, archived, written) = tokio::join!(reading, archiving, writing);
-    read.unwrap();
-    written.unwrap();
-    let said = String::from_utf8_lossy(&archived.unwrap().stderr).into_owned();
-    assert!(said.contains("in use"), "{said}");
-    assert_archived(
-        &server,
-        "filled",
-        dir.path(),
-        2 * IN_MONTH,
-        2 * (RECORDS - IN_MONTH) + 3000,
-    )
-    .await
-    .unwrap();
+    let mut reader = tokio::process::Command::new(server.bin("psql"))
+        .args(["-X", "-q", "-d", &url])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut statements = reader.stdin.take().unwrap();
+    statements
+        .write_all(b"BEGIN; SELECT count(*) FROM soulseek.searches;\n")
+        .await
+        .unwrap();
+    // The first line of the answer: the reader is in its transaction.
+    let mut answer = BufReader::new(reader.stdout.take().unwrap()).lines();
+    answer.next_line().await.unwrap().unwrap();
+
+    let mut archiving = archive(&url, dir.path().to_str().unwrap())
+        .unwrap()
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(archiving.stderr.take().unwrap()).lines();
+    let mut waited = 0;
+    let spool = TempDir::new().unwrap();
+    while let Some(line) = timeout(PATIENCE, said.next_line()).await.unwrap().unwrap() {
+        if line.contains("in use") {
+            waited += 1;
+        }
+        if waited == 1 {
+            waited += 1;
+            // Writers get through while both wait.
+            let script = Script {
+                from: "2026-10-20T00:00:00Z",
+                ..Script::new("busy", 3000)
+            };
+            finish(collector(script, spool.path(), &url).unwrap())
+                .await
+                .unwrap();
+            statements.write_all(b"COMMIT;\n").await.unwrap();
+        }
+    }
+    assert!(waited > 0, "nobody was in the way");
+    assert!(archiving.wait().await.unwrap().success());
+    let live = 2 * (RECORDS - IN_MONTH) + 3000;
+    assert_archived(&server, "filled", dir.path(), 2 * IN_MONTH, live)
+        .await
+        .unwrap();
 }

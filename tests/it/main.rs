@@ -4,6 +4,7 @@ mod archiving;
 mod collector;
 mod destination;
 mod fixtures;
+mod month;
 mod peers;
 mod report_page;
 mod report_sample;
