@@ -156,6 +156,7 @@ async fn an_upload_that_is_given_up_leaves_nothing() -> Result<()> {
 
     let mut upload = destination.create(NAME).await?;
     write_all(&mut upload, &content(20 * MIB)).await?;
+    until(|| Ok(parts(&s3)? > 0)).await?;
     drop(upload);
     until(|| Ok(parts(&s3)? == 0)).await?;
     assert_eq!(destination.list().await?, [(NAME.to_owned(), 10)]);
