@@ -338,11 +338,10 @@ impl Upload {
     }
 
     pub(super) async fn abort(mut self) -> Result<(), DestinationError> {
-        self.parts.shutdown().await;
-        let Some(mut multipart) = self.multipart.take() else {
+        let Some(multipart) = self.multipart.take() else {
             return Ok(());
         };
-        let aborted = multipart.abort().await;
+        let aborted = abort(multipart, std::mem::take(&mut self.parts)).await;
         aborted.map_err(|error| self.failed(&error))
     }
 
@@ -388,12 +387,21 @@ impl Upload {
 impl Drop for Upload {
     /// A store keeps, and charges for, parts that are never completed.
     fn drop(&mut self) {
-        self.parts.abort_all();
-        if let Some(mut multipart) = self.multipart.take()
+        if let Some(multipart) = self.multipart.take()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
             // Best effort: a store that is gone stays gone, and can remove old parts by a rule of its own.
-            runtime.spawn(async move { multipart.abort().await });
+            runtime.spawn(abort(multipart, std::mem::take(&mut self.parts)));
         }
     }
+}
+
+/// Makes the store forget the parts. Those on their way first have to arrive: it would keep them otherwise.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html>
+async fn abort(
+    mut multipart: Box<dyn MultipartUpload>,
+    mut parts: JoinSet<object_store::Result<()>>,
+) -> object_store::Result<()> {
+    while parts.join_next().await.is_some() {}
+    multipart.abort().await
 }
