@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Export(Export),
     /// Read what was recorded with SQL: the tables are `searches` and `events`
     Query(Query),
+    /// Figures of a range of days: searches, users, overlap of regions, gaps, canaries
+    Report(Report),
     /// Turn pseudonyms back into names with the key (not possible with hmac)
     Reveal(Reveal),
     /// Print the Kubernetes resource definition
@@ -120,6 +122,27 @@ pub(crate) struct Query {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Report {
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+    /// The first day in UTC, for example 2026-11-01; by default 29 days before the last one
+    #[arg(long, value_name = "DAY", value_parser = parse_day)]
+    pub(crate) from: Option<jiff::civil::Date>,
+    /// The last day; by default yesterday, or today if there is a --from
+    #[arg(long, value_name = "DAY", value_parser = parse_day)]
+    pub(crate) to: Option<jiff::civil::Date>,
+    /// Show a query only if at least this many users typed it
+    #[arg(long, value_name = "USERS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(2..))]
+    pub(crate) min_users: u64,
+    /// How to print: the JSON form is one object, CSV has a row for each client on each day
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+    /// Write a page for a browser, besides: one file with everything in it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Reveal {
     /// The spec with the key
     #[arg(short = 'f', long, value_name = "FILE")]
@@ -145,6 +168,11 @@ pub(crate) enum Output {
     Json,
     /// Comma-separated, with a header
     Csv,
+}
+
+fn parse_day(text: &str) -> Result<jiff::civil::Date, String> {
+    text.parse()
+        .map_err(|_| "write a day like 2026-11-21".to_owned())
 }
 
 /// A moment, or the beginning of a day in UTC.

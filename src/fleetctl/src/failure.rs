@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use fleet_api::{ManifestError, SecretError};
 use fleet_collector::{SpecFileError, StartError};
+use fleet_store::report::LoadError;
 use fleet_store::{KeyError, StoreError};
 use fleet_telemetry::admin::AdminError;
 use fleet_telemetry::logging::LoggingError;
@@ -12,6 +13,7 @@ use owo_colors::OwoColorize;
 use crate::printer;
 
 const UNEXPECTED: u8 = 1;
+const COMMAND_LINE: u8 = 2;
 const BAD_FILE: u8 = 3;
 const REFUSED: u8 = 4;
 const STORE: u8 = 5;
@@ -31,6 +33,15 @@ impl Failure {
             error: error.into(),
             hint: Some(hint),
             code: BAD_FILE,
+        }
+    }
+
+    /// The options do not go together.
+    pub(crate) fn wrong_command_line(error: impl Into<anyhow::Error>, hint: &str) -> Self {
+        Self {
+            error: error.into(),
+            hint: Some(hint.to_owned()),
+            code: COMMAND_LINE,
         }
     }
 
@@ -115,6 +126,19 @@ impl From<StoreError> for Failure {
             hint: Some(error.hint().unwrap_or_else(|| hint.to_owned())),
             error: error.into(),
             code,
+        }
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Store(error) => error.into(),
+            LoadError::Day(error) => Self {
+                hint: error.hint(),
+                error: error.into(),
+                code: STORE,
+            },
         }
     }
 }

@@ -35,6 +35,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Up(arguments) => commands::up::run(arguments).await,
         Command::Export(arguments) => commands::export::run(arguments).await,
         Command::Query(arguments) => commands::query::run(arguments).await,
+        Command::Report(arguments) => commands::report::run(arguments).await,
         Command::Reveal(arguments) => commands::reveal::run(arguments),
         Command::Crd => commands::crd::run(),
         Command::Completion { shell } => commands::completion::run(shell),

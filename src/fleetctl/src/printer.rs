@@ -49,7 +49,11 @@ pub(crate) async fn rows(
                 .write_record(row.iter().map(csv_value))
                 .map_err(csv_error),
             _ => {
-                table.push(row.iter().map(visible).collect());
+                table.push(
+                    row.iter()
+                        .map(|value| visible(&value.to_string()))
+                        .collect(),
+                );
                 Ok(())
             }
         };
@@ -102,7 +106,7 @@ fn csv_value(value: &Value) -> String {
 
 /// Users of the network choose what they search for: what would move the cursor or colour the screen
 /// is spelled out.
-fn visible(value: &Value) -> String {
+pub(crate) fn visible(text: &str) -> String {
     let spell = |c: char| {
         if c.is_control() {
             c.escape_default().to_string()
@@ -110,7 +114,7 @@ fn visible(value: &Value) -> String {
             c.to_string()
         }
     };
-    value.to_string().chars().map(spell).collect()
+    text.chars().map(spell).collect()
 }
 
 /// Columns parted by two blanks, as kubectl does it.

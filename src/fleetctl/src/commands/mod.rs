@@ -4,5 +4,6 @@ pub(crate) mod completion;
 pub(crate) mod crd;
 pub(crate) mod export;
 pub(crate) mod query;
+pub(crate) mod report;
 pub(crate) mod reveal;
 pub(crate) mod up;

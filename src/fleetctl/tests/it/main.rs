@@ -7,6 +7,7 @@ mod common;
 mod disk;
 mod faults;
 mod kill;
+mod report;
 mod secrets;
 mod spool;
 mod up;

@@ -495,6 +495,9 @@ fn to_rows(random: &[Random]) -> Vec<(Date, Row)> {
     rows.collect()
 }
 
+/// User, token and query.
+type Key = (String, u32, String);
+
 /// Everything again, in the simplest way: a pass over all rows for each question.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Brute {
@@ -523,7 +526,6 @@ fn brute(rows: &[(Date, Row)]) -> Brute {
         rows.sort_by(|a, b| (a.received_at, &a.client_id).cmp(&(b.received_at, &b.client_id)));
         let mut of_day: BTreeMap<String, (u64, BTreeSet<String>)> = BTreeMap::new();
         // (first seen, who) of all searches, and (first seen, client) of what each client has seen.
-        type Key = (String, u32, String);
         let mut events: BTreeMap<Key, Vec<(i64, BTreeSet<String>)>> = BTreeMap::new();
         let mut own: BTreeMap<(Key, String), i64> = BTreeMap::new();
         for row in rows {

@@ -263,16 +263,14 @@ fn hours(report: &Report) -> Figure {
             .map(|client| visible(&client.client_id)),
     );
     let days = if report.totals.complete_days > 0 {
-        "complete days"
+        "the mean over the complete days of each region"
     } else {
-        "days, none of which is complete"
+        "the mean over the days of each region, none of which is complete"
     };
     Figure {
         id: "hours",
         title: "The day of the network",
-        caption: format!(
-            "Searches in each hour (UTC), the mean over the {days} of each region. Gaps in collection lower it."
-        ),
+        caption: format!("Searches in each hour (UTC), {days}. Gaps in collection lower it."),
         by_region: true,
         panels: vec![Panel {
             id: "hours".to_owned(),

@@ -213,11 +213,14 @@ impl Frame {
                 });
                 points.collect::<Vec<_>>()
             };
-            line.path += &format!("M{}", point(0.0).join("L"));
+            line.path.push('M');
+            line.path.push_str(&point(0.0).join("L"));
             if run.iter().any(|(_, value)| value.error > 0.0) {
                 let mut around = point(2.0);
                 around.extend(point(-2.0).into_iter().rev());
-                line.band += &format!("M{}Z", around.join("L"));
+                line.band.push('M');
+                line.band.push_str(&around.join("L"));
+                line.band.push('Z');
             }
             line.dots.extend(run.iter().map(|&(slot, value)| Dot {
                 x: self.x(slot),
@@ -348,7 +351,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::float_cmp, reason = "small whole numbers")]
     fn steps_are_nice_and_reach_the_highest() {
         assert_eq!(nice_steps(0.0), [0.0, 1.0]);
         assert_eq!(nice_steps(3.0), [0.0, 1.0, 2.0, 3.0]);
@@ -406,7 +408,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::float_cmp, reason = "rounded to tenths")]
     fn few_values_are_bars_side_by_side() {
         let two = [series(&[Some(500.0)]), series(&[Some(1000.0)])];
         let drawn = plot(WIDE, &slots(1), &two, true);

@@ -1,6 +1,6 @@
 //! Plots with a row for each region: when it collected, and how late it heard canaries.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::super::journal::Gap;
@@ -98,7 +98,7 @@ pub(crate) fn timeline(report: &Report) -> Option<Timeline> {
 }
 
 fn times(report: &Report, size: Size) -> Rows<TimeRow> {
-    let (from, to) = (at(report.from, 0), at(report.to, DAY));
+    let (from, to) = span(report);
     let right = size.width - SIDE;
     let whole = seconds(from, to);
     let x = |moment: Timestamp| {
@@ -126,25 +126,52 @@ fn times(report: &Report, size: Size) -> Rows<TimeRow> {
                 .collect(),
         }
     });
-    let step = report
-        .days
-        .len()
-        .div_ceil(if size.width > 500.0 { 8 } else { 4 })
-        .max(1);
-    let days = report.days.iter().step_by(step);
     Rows {
         size: size.name,
         width: size.width,
         height: height(report.coverage.len()),
         bottom: row_top(report.coverage.len()),
-        ticks: days
-            .map(|line| Tick {
-                at: round(x(at(line.day, 0))),
-                label: day(line.day),
+        ticks: ticks(report, size)
+            .into_iter()
+            .map(|(moment, label)| Tick {
+                at: round(x(moment)),
+                label,
             })
             .collect(),
         rows: rows.collect(),
     }
+}
+
+/// The range; of a single day only the part in which anybody was there, which may be a minute.
+fn span(report: &Report) -> (Timestamp, Timestamp) {
+    let whole = (at(report.from, 0), at(report.to, DAY));
+    if report.from < report.to {
+        return whole;
+    }
+    let from = report.coverage.iter().map(|coverage| coverage.from).min();
+    let to = report.coverage.iter().map(|coverage| coverage.to).max();
+    (from.unwrap_or(whole.0), to.unwrap_or(whole.1))
+}
+
+/// Days, or times of a single day.
+fn ticks(report: &Report, size: Size) -> Vec<(Timestamp, String)> {
+    let room = if size.width > 500.0 { 8 } else { 4 };
+    if report.from < report.to {
+        let step = report.days.len().div_ceil(room).max(1);
+        let days = report.days.iter().step_by(step);
+        return days.map(|line| (at(line.day, 0), day(line.day))).collect();
+    }
+    let (from, to) = span(report);
+    let length = to.duration_since(from);
+    let format = if length < SignedDuration::from_mins(30) {
+        "%H:%M:%S"
+    } else {
+        "%H:%M"
+    };
+    let quarters = (0..4).map(|quarter| from + length * quarter / 4);
+    quarters
+        .map(|moment| (moment, moment.strftime(format).to_string()))
+        .collect()
 }
 
 fn seconds(from: Timestamp, to: Timestamp) -> u64 {

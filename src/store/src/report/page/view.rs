@@ -93,7 +93,7 @@ struct Region2 {
 #[derive(Debug, Serialize)]
 struct Cell {
     text: String,
-    /// How dark, 0 to 1.
+    /// How dark, per cent: never so dark that the text could not be read.
     heat: f64,
     tip: String,
 }
@@ -303,10 +303,10 @@ fn numbers(report: &Report) -> Vec<Number> {
             value: percent(by_all),
             error: String::new(),
             label: "heard in every region".to_owned(),
-            note: format!(
-                "Of the different searches, by all {} regions.",
-                report.clients.len()
-            ),
+            note: match report.clients.len() {
+                2 => "Of the different searches, by both regions.".to_owned(),
+                all => format!("Of the different searches, by all {all} regions."),
+            },
         });
     }
     numbers
@@ -351,7 +351,7 @@ fn regions(report: &Report) -> Vec<Region> {
                 name: visible(&client.client_id),
                 class: class(index),
                 searches: number(client.searches),
-                users: client.users.map(estimate).unwrap_or_else(|| "–".to_owned()),
+                users: client.users.map_or_else(|| "–".to_owned(), estimate),
                 queries: estimate(client.queries),
                 covered: covered.map_or_else(|| "–".to_owned(), percent),
                 down: duration(down),
@@ -375,6 +375,7 @@ fn overlap(report: &Report) -> Option<OverlapView> {
         let of_all = share(searches, overlap.searches).unwrap_or_default();
         let label = match index + 1 {
             1 => "exactly 1 region".to_owned(),
+            2 if report.clients.len() == 2 => "both regions".to_owned(),
             all if all == report.clients.len() => format!("all {all} regions"),
             some => format!("exactly {some} regions"),
         };
@@ -393,7 +394,7 @@ fn overlap(report: &Report) -> Option<OverlapView> {
             match (pair, shared) {
                 (Some(pair), Some(shared)) => Cell {
                     text: format!("{:.0}\u{202f}%", shared * 100.0),
-                    heat: shared,
+                    heat: hundredths(shared * 0.48),
                     tip: format!(
                         "{} of the {} searches\nthat {} heard were heard in {}, too",
                         number(pair.both),
