@@ -42,7 +42,8 @@ BEGIN
             deleted_at, restored_at) ON soulseek.archives TO fleet_archiver;
         GRANT UPDATE, DELETE ON soulseek.day_figures TO fleet_archiver;
         GRANT EXECUTE ON FUNCTION
-            soulseek.add_month, soulseek.month_table, soulseek.detach_month, soulseek.drop_detached
+            soulseek.add_month, soulseek.month_table, soulseek.detach_month, soulseek.drop_detached,
+            soulseek.register_client, soulseek.adopt
             TO fleet_archiver;
     END IF;
 END $roles$;

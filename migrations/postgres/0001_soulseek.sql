@@ -231,6 +231,24 @@ BEGIN
     RETURN found_records;
 END $$;
 
+-- What files of another database bring: how far a client had come there, and its records a day (days since 1970-01-01).
+-- A cursor below that must stand where it stood when the files' records were not yet here: what lies between would be
+-- there twice.
+CREATE FUNCTION soulseek.adopt(
+    of_client integer, from_seq bigint, to_seq bigint, days integer[], counts bigint[]
+) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE soulseek.ingest_cursor SET last_seq = greatest(last_seq, to_seq), updated_at = now()
+    WHERE client = of_client AND (last_seq = from_seq OR from_seq >= to_seq);
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'client % does not stand at %', of_client, from_seq;
+    END IF;
+    INSERT INTO soulseek.day_count AS d (day, client, searches)
+    SELECT DATE '1970-01-01' + u.day, of_client, n FROM unnest(days, counts) AS u (day, n)
+    ON CONFLICT (day, client) DO UPDATE SET searches = d.searches + excluded.searches;
+END $$;
+
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA soulseek FROM PUBLIC;
 
 -- This month and the next three. From here on whoever writes keeps ahead.

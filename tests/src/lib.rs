@@ -12,6 +12,7 @@ pub mod postgres;
 pub mod protocol;
 pub mod s3;
 mod service;
+pub mod study;
 mod target;
 mod unprivileged;
 pub mod venv;

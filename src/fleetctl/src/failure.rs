@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use fleet_api::{ManifestError, SecretError};
 use fleet_collector::{SpecFileError, StartError};
+use fleet_store::postgres::PostgresError;
 use fleet_store::report::LoadError;
-use fleet_store::{KeyError, StoreError};
+use fleet_store::{ArchiveError, KeyError, StoreError};
 use fleet_telemetry::admin::AdminError;
 use fleet_telemetry::logging::LoggingError;
 use owo_colors::OwoColorize;
@@ -17,6 +18,7 @@ const COMMAND_LINE: u8 = 2;
 const BAD_FILE: u8 = 3;
 const REFUSED: u8 = 4;
 const STORE: u8 = 5;
+const ARCHIVE: u8 = 6;
 
 /// An error on its way to a person.
 #[derive(Debug)]
@@ -51,6 +53,15 @@ impl Failure {
             error: error.into(),
             hint: Some(hint.to_owned()),
             code: REFUSED,
+        }
+    }
+
+    /// An archive is not what it should be.
+    pub(crate) fn archive(error: impl Into<anyhow::Error>, hint: &str) -> Self {
+        Self {
+            error: error.into(),
+            hint: Some(hint.to_owned()),
+            code: ARCHIVE,
         }
     }
 
@@ -133,12 +144,48 @@ impl From<StoreError> for Failure {
 impl From<LoadError> for Failure {
     fn from(error: LoadError) -> Self {
         match error {
-            LoadError::Store(error) => error.into(),
+            LoadError::Archive(error) => error.into(),
             LoadError::Day(error) => Self {
                 hint: error.hint(),
                 error: error.into(),
                 code: STORE,
             },
+        }
+    }
+}
+
+impl From<PostgresError> for Failure {
+    fn from(error: PostgresError) -> Self {
+        let code = match &error {
+            PostgresError::NotAUrl => BAD_FILE,
+            _ => STORE,
+        };
+        Self {
+            hint: error.hint(),
+            error: error.into(),
+            code,
+        }
+    }
+}
+
+impl From<ArchiveError> for Failure {
+    fn from(error: ArchiveError) -> Self {
+        let code = match error {
+            ArchiveError::Store(error) => return error.into(),
+            ArchiveError::Postgres(error) => return error.into(),
+            ref error if error.is_about_the_file() => ARCHIVE,
+            ArchiveError::Destination(_)
+            | ArchiveError::Io { .. }
+            | ArchiveError::Busy { .. }
+            | ArchiveError::Differs { .. }
+            | ArchiveError::Unreadable(_)
+            | ArchiveError::Stopped => STORE,
+            _ => UNEXPECTED,
+        };
+        Self {
+            hint: error.hint(),
+            error: error.into(),
+            code,
         }
     }
 }

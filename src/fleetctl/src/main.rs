@@ -1,8 +1,10 @@
 //! `fleetctl`: what people type. Each subcommand is a file in `commands`.
 
+mod bar;
 mod cli;
 mod commands;
 mod failure;
+mod place;
 mod printer;
 mod progress;
 
@@ -36,6 +38,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Export(arguments) => commands::export::run(arguments).await,
         Command::Query(arguments) => commands::query::run(arguments).await,
         Command::Report(arguments) => commands::report::run(arguments).await,
+        Command::Archive(command) => commands::archive::run(command).await,
         Command::Reveal(arguments) => commands::reveal::run(arguments),
         Command::Crd => commands::crd::run(),
         Command::Completion { shell } => commands::completion::run(shell),

@@ -71,6 +71,42 @@ pub(crate) async fn rows(
     Ok(())
 }
 
+/// Prints a few rows that are all there, in the way that was asked for.
+pub(crate) fn objects(output: Output, columns: &[&str], rows: &[Vec<Json>]) -> io::Result<()> {
+    let text = |value: &Json| match value {
+        Json::Null => String::new(),
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let mut out = io::stdout().lock();
+    let written = match output {
+        Output::Table => {
+            let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
+            let rows: Vec<Vec<String>> = rows
+                .iter()
+                .map(|row| row.iter().map(text).collect())
+                .collect();
+            write_table(&mut out, &columns, &rows)
+        }
+        Output::Json => rows.iter().try_for_each(|row| {
+            let fields = columns.iter().zip(row);
+            let fields = fields.map(|(column, value)| format!("{}:{value}", Json::from(*column)));
+            writeln!(out, "{{{}}}", fields.collect::<Vec<_>>().join(","))
+        }),
+        Output::Csv => {
+            let mut csv = csv::Writer::from_writer(out);
+            let mut write = || {
+                csv.write_record(columns)?;
+                rows.iter()
+                    .try_for_each(|row| csv.write_record(row.iter().map(text)))?;
+                Ok(csv.flush()?)
+            };
+            write().map_err(csv_error)
+        }
+    };
+    fine_if_closed(written)
+}
+
 /// What the system says, so that a closed pipe can be told from a full disk.
 pub(crate) fn csv_error(error: csv::Error) -> io::Error {
     match error.into_kind() {

@@ -33,14 +33,15 @@ mod writer;
 mod tests;
 
 pub use archive::{
-    ArchiveError, ArchiveOptions, ArchiveProgress, Archived, Archiver, Destination,
-    DestinationError, DestinationSettings, FileFormat, Manifest, ManifestClient, Month,
-    ParseFileFormatError, ParseMonthError, Part, PartState, Span, Upload, WrittenFile,
+    ArchiveError, ArchiveOptions, ArchiveProgress, Archived, Archiver, Checked, Destination,
+    DestinationError, DestinationSettings, FileFormat, Listed, Manifest, ManifestClient, Month,
+    ParseFileFormatError, ParseMonthError, Part, PartState, RestoreOptions, Restored, Rows, Span,
+    Upload, WrittenFile, archived_rows, list_archives, live_rows, restore, verify_archives,
 };
 pub use client::SpoolClient;
 pub use database::{DATABASE_FILE, LOCK_FILE};
 pub use error::{SpoolClosed, StoreError};
-pub use export::{Filter, Format, ParseFormatError, export};
+pub use export::{Filter, Format, ParseFormatError, export, export_rows};
 pub use hot::Place;
 pub use pseudonym::{KeyError, ParseSchemeError, Pseudonymizer, RevealError, Scheme};
 pub use read::{Query, Reader, Value};

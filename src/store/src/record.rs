@@ -81,10 +81,14 @@ pub struct Record {
 /// The bit of the database's `source` that says that the fleet itself sent the search.
 const CANARY: i64 = 4;
 
+pub(crate) const fn origin(source: Source, canary: bool) -> i64 {
+    source.code() | if canary { CANARY } else { 0 }
+}
+
 impl Record {
     /// What the database keeps in `source`: the way it came, and whether it is a canary.
     pub(crate) const fn origin(&self) -> i64 {
-        self.source.code() | if self.canary { CANARY } else { 0 }
+        origin(self.source, self.canary)
     }
 
     /// Bytes on the heap.

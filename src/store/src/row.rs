@@ -30,3 +30,10 @@ pub struct Row {
     /// Whether the fleet itself sent it, to measure what a branch hears.
     pub canary: bool,
 }
+
+impl Row {
+    /// What the tables keep of the way it came: the source, and bit 2 for a canary.
+    pub(crate) fn origin(&self) -> i64 {
+        crate::record::origin(self.source, self.canary)
+    }
+}

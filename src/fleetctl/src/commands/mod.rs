@@ -1,5 +1,6 @@
 //! One file a subcommand.
 
+pub(crate) mod archive;
 pub(crate) mod completion;
 pub(crate) mod crd;
 pub(crate) mod export;

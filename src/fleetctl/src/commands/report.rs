@@ -3,7 +3,6 @@
 use std::io;
 use std::path::Path;
 
-use fleet_store::Reader;
 use fleet_store::report::{self, DayLine, DayState, Estimate, ReportOptions};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -22,7 +21,7 @@ const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '�
 
 pub(crate) async fn run(arguments: Report) -> Result<(), Failure> {
     let Report {
-        data,
+        place,
         from,
         to,
         min_users,
@@ -32,8 +31,17 @@ pub(crate) async fn run(arguments: Report) -> Result<(), Failure> {
     let now = Timestamp::now();
     let today = now.to_zoned(TimeZone::UTC).date();
     let (from, to) = range(from, to, today)?;
-    let reader = Reader::open(&data.data_dir).await?;
-    let (days, events) = report::load(&reader, from, to).await?;
+    let place = place.place()?;
+    let refreshed = report::refresh(&place).await?;
+    for (day, reason) in &refreshed.left {
+        printer::note(&format!(
+            "the figures of {day} are not up to date: {reason}"
+        ));
+    }
+    if refreshed.read_only {
+        printer::note("this user can only read: the figures are those of the last `fleetd report`");
+    }
+    let (days, events) = report::load(&place, from, to).await?;
     let options = ReportOptions {
         min_users,
         ..ReportOptions::new(from, to, now)

@@ -177,6 +177,7 @@ impl Archiver {
             self.plan(month, kept, &mut archived).await?;
             return Ok(archived);
         }
+        self.hot.tidy(month).await?;
         // What an earlier run took away and did not finish comes first.
         for table in self.hot.detached(month).await? {
             self.write(month, Some(&table), &mut archived).await?;

@@ -41,6 +41,43 @@ pub enum ArchiveError {
         /// Records in files.
         archived: i64,
     },
+    /// There is nothing to bring back, or to read.
+    #[error("there are no files of {month} whose records are in the files only")]
+    NotArchived {
+        /// The month.
+        month: Month,
+    },
+    /// There are no files.
+    #[error("there are no archive files of {month} in {place}")]
+    NoFiles {
+        /// The month.
+        month: Month,
+        /// Where they should be.
+        place: String,
+    },
+    /// Records would be there twice.
+    #[error("records of {month} that are in its files are live already")]
+    AlreadyLive {
+        /// The month.
+        month: Month,
+    },
+    /// Files are noted, so that they need not be searched for.
+    #[error("the files of {month} are known here")]
+    Known {
+        /// The month.
+        month: Month,
+    },
+    /// An archiver was interrupted.
+    #[error("the month {month} is half deleted: its records are in {table}")]
+    HalfDeleted {
+        /// The month.
+        month: Month,
+        /// The table.
+        table: String,
+    },
+    /// A spool numbers its records itself.
+    #[error("files that a spool does not know cannot be brought into it")]
+    NotIntoASpool,
     /// The place for files.
     #[error(transparent)]
     Destination(#[from] DestinationError),
@@ -82,8 +119,24 @@ impl ArchiveError {
             Self::Differs { .. } => {
                 "nothing was deleted; run it once more, and report it if it stays"
             }
+            Self::NotArchived { .. } | Self::NoFiles { .. } => {
+                "`fleetctl archive ls` shows what there is"
+            }
+            Self::AlreadyLive { .. } => {
+                "nothing was changed; `fleetctl archive ls` shows where the records are"
+            }
+            Self::Known { .. } => "leave --from out",
+            Self::HalfDeleted { month, .. } => {
+                return Some(format!(
+                    "finish that first: fleetctl archive run --month {month} --destination ..."
+                ));
+            }
+            Self::NotIntoASpool => {
+                "read them with `fleetctl archive export`, or bring them into PostgreSQL"
+            }
             Self::File { .. } => {
-                "nothing was deleted: keep the file for a look, and archive the month again while its records are live"
+                "nothing was changed: keep the file for a look; while its records are live, archive the month again, \
+                 else put the file back from a copy"
             }
             Self::Io { .. } => {
                 "check the place for the files, then run it once more: it goes on where it was"
@@ -94,10 +147,10 @@ impl ArchiveError {
     }
 
     /// Whether a file is the trouble, so that writing it again helps.
-    pub(crate) fn is_about_the_file(&self) -> bool {
+    pub fn is_about_the_file(&self) -> bool {
         match self {
             Self::File { .. } => true,
-            Self::Destination(DestinationError::NotFound { .. }) => true,
+            Self::Destination(error) => error.is_not_found(),
             _ => false,
         }
     }

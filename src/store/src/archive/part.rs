@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::Month;
+use super::{FileFormat, Month};
 
 /// How far a file has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -97,6 +97,25 @@ pub(crate) fn file_name(month: Month, part: i32, extension: &str) -> String {
     }
 }
 
+/// Whether this is the name of a part of the month: not of a manifest, and not of what is being written.
+pub(crate) fn is_of_month(name: &str, month: Month) -> bool {
+    let Some((stem, extension)) = name.split_once('.') else {
+        return false;
+    };
+    let rest = stem.strip_prefix(&format!("searches_{month}"));
+    FileFormat::of_name(&format!(".{extension}"))
+        .is_some_and(|format| format.extension() == extension)
+        && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("_late"))
+}
+
+/// Whether the name is that of an archive file or a manifest of any month.
+pub(crate) fn is_ours(name: &str) -> bool {
+    let file = name.strip_suffix(".manifest.json").unwrap_or(name);
+    let month = file.get("searches_".len()..).and_then(|rest| rest.get(..7));
+    let month = month.and_then(|month| month.parse().ok());
+    month.is_some_and(|month| is_of_month(file, month))
+}
+
 /// What is covered by some parts together: for each client the highest number.
 pub(crate) fn covered(parts: &[Part]) -> Vec<Span> {
     let mut covered: Vec<Span> = Vec::new();
@@ -109,4 +128,33 @@ pub(crate) fn covered(parts: &[Part]) -> Vec<Span> {
         }
     }
     covered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_a_month_are_known_by_their_names() {
+        let month = "2026-10".parse().unwrap();
+        for good in [
+            "searches_2026-10.parquet",
+            "searches_2026-10.csv.gz",
+            "searches_2026-10_late12.parquet",
+        ] {
+            assert!(is_of_month(good, month) && is_ours(good), "{good}");
+            let manifest = format!("{good}.manifest.json");
+            assert!(!is_of_month(&manifest, month) && is_ours(&manifest));
+        }
+        for bad in [
+            ".searches_2026-10.parquet.partial",
+            "searches_2026-10.parquet.old",
+            "searches_2026-100.parquet",
+            "searches_2026-10",
+            "notes.txt",
+        ] {
+            assert!(!is_of_month(bad, month) && !is_ours(bad), "{bad}");
+        }
+        assert!(!is_of_month("searches_2026-11.parquet", month));
+    }
 }

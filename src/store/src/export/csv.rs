@@ -34,13 +34,13 @@ impl<W: Write> Sink for CsvSink<W> {
     fn write(&mut self, row: &Row) -> Result<(), StoreError> {
         self.0
             .write_record([
-                row.client_id.as_str(),
+                &*row.client_id,
                 &row.seq.to_string(),
                 &rfc3339(row.received_at),
                 &row.username,
                 &row.query,
                 &row.token.to_string(),
-                &row.source,
+                row.source.as_str(),
                 &row.branch_level.to_string(),
                 &row.query_raw.as_deref().map(hex).unwrap_or_default(),
                 if row.canary { "true" } else { "false" },

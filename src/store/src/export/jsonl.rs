@@ -15,9 +15,9 @@ struct Line<'r> {
     received_at: String,
     username: &'r str,
     query: &'r str,
-    token: i64,
+    token: u32,
     source: &'r str,
-    branch_level: i64,
+    branch_level: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     query_raw: Option<String>,
     /// Only where it is true.
@@ -42,7 +42,7 @@ impl<W: Write> Sink for JsonlSink<W> {
             username: &row.username,
             query: &row.query,
             token: row.token,
-            source: &row.source,
+            source: row.source.as_str(),
             branch_level: row.branch_level,
             query_raw: row.query_raw.as_deref().map(hex),
             canary: row.canary.then_some(true),

@@ -6,13 +6,16 @@ mod parquet;
 
 use std::fmt::Write as _;
 use std::io::Write;
+use std::ops::Range;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{FromRow, Sqlite};
+use sqlx::Row as _;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use crate::{Reader, StoreError};
+use crate::archive::{ArchiveError, Rows};
+use crate::{Reader, Row, Source, StoreError};
 
 /// The form of an export.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,21 +56,6 @@ pub struct Filter {
     pub until: Option<Timestamp>,
 }
 
-/// One record as it stands in the tables.
-#[derive(Debug, FromRow)]
-struct Row {
-    client_id: String,
-    seq: i64,
-    received_at: i64,
-    username: String,
-    query: String,
-    query_raw: Option<Vec<u8>>,
-    token: i64,
-    source: String,
-    branch_level: i64,
-    canary: bool,
-}
-
 /// Where the rows of an export go.
 trait Sink {
     fn write(&mut self, row: &Row) -> Result<(), StoreError>;
@@ -86,11 +74,7 @@ pub async fn export(
 ) -> Result<u64, StoreError> {
     let mut connection = reader.connect().await?;
     let failed = |source| StoreError::of_database(reader.path(), source);
-    let mut sink: Box<dyn Sink + Send + '_> = match format {
-        Format::Csv => Box::new(csv::CsvSink::new(output)?),
-        Format::Jsonl => Box::new(jsonl::JsonlSink::new(output)),
-        Format::Parquet => Box::new(parquet::ParquetSink::new(output)?),
-    };
+    let mut sink = sink(format, output)?;
     let (mut from, last): (i64, i64) =
         sqlx::query_as("SELECT coalesce((SELECT min(id) FROM search) - 1, 0), coalesce((SELECT max(id) FROM search), 0)")
             .fetch_one(&mut connection)
@@ -112,6 +96,36 @@ pub async fn export(
     Ok(count)
 }
 
+/// Writes rows that come from elsewhere; gives their number.
+pub async fn export_rows(
+    mut rows: Rows,
+    format: Format,
+    output: impl Write + Send,
+) -> Result<u64, ArchiveError> {
+    let mut sink = sink(format, output)?;
+    let mut count = 0;
+    while let Some(heap) = rows.recv().await {
+        let heap = heap?;
+        for row in &heap {
+            sink.write(row)?;
+        }
+        count += heap.len() as u64;
+    }
+    sink.finish()?;
+    Ok(count)
+}
+
+fn sink<'o>(
+    format: Format,
+    output: impl Write + Send + 'o,
+) -> Result<Box<dyn Sink + Send + 'o>, StoreError> {
+    Ok(match format {
+        Format::Csv => Box::new(csv::CsvSink::new(output)?),
+        Format::Jsonl => Box::new(jsonl::JsonlSink::new(output)),
+        Format::Parquet => Box::new(parquet::ParquetSink::new(output)?),
+    })
+}
+
 /// Rows that are read in one go. A long read would keep the write-ahead log from being emptied; 512 of the longest
 /// records that the protocol allows are 16 MB.
 const PAGE: i64 = 512;
@@ -123,19 +137,48 @@ async fn page(
     to: i64,
 ) -> sqlx::Result<Vec<Row>> {
     // CROSS JOIN makes SQLite go through `search` in the order of its key.
-    let sql = "SELECT client.name AS client_id, seq, received_at, username, query, query_raw, token, \
-               CASE source & 3 WHEN 0 THEN 'parent' WHEN 1 THEN 'embedded' WHEN 2 THEN 'server' ELSE 'direct' END AS source, \
-               branch_level, source & 4 <> 0 AS canary FROM search CROSS JOIN client ON client.id = search.client \
+    let sql = "SELECT client.name, seq, received_at, username, query, query_raw, token, source, branch_level \
+               FROM search CROSS JOIN client ON client.id = search.client \
                WHERE search.id > ? AND search.id <= ? AND received_at >= ? AND received_at < ? ORDER BY search.id";
-    let since = filter.since.map_or(i64::MIN, ceiling);
-    let until = filter.until.map_or(i64::MAX, ceiling);
-    sqlx::query_as::<Sqlite, Row>(sql)
+    let Range { start, end } = filter.micros();
+    let rows = sqlx::query(sql)
         .bind(from)
         .bind(to)
-        .bind(since)
-        .bind(until)
+        .bind(start)
+        .bind(end)
         .fetch_all(connection)
-        .await
+        .await?;
+    rows.iter().map(row).collect()
+}
+
+fn row(record: &SqliteRow) -> sqlx::Result<Row> {
+    let client_id: &str = record.try_get(0)?;
+    let origin: i64 = record.try_get(7)?;
+    let number = |index| -> sqlx::Result<u32> {
+        let number: i64 = record.try_get(index)?;
+        Ok(u32::try_from(number).unwrap_or(u32::MAX))
+    };
+    Ok(Row {
+        client_id: client_id.into(),
+        // There is one spool in a file: nobody asks for its name.
+        spool: Arc::default(),
+        seq: record.try_get(1)?,
+        received_at: record.try_get(2)?,
+        username: record.try_get(3)?,
+        query: record.try_get(4)?,
+        query_raw: record.try_get(5)?,
+        token: number(6)?,
+        source: Source::of_code(origin),
+        branch_level: number(8)?,
+        canary: origin & 4 != 0,
+    })
+}
+
+impl Filter {
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    pub(crate) fn micros(&self) -> Range<i64> {
+        self.since.map_or(i64::MIN, ceiling)..self.until.map_or(i64::MAX, ceiling)
+    }
 }
 
 /// The first whole microsecond that is not before the moment.

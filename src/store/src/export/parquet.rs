@@ -104,12 +104,12 @@ impl Group {
     fn push(&mut self, row: &Row) {
         let raw = row.query_raw.as_deref();
         self.bytes += row.username.len() + row.query.len() + raw.map_or(0, <[u8]>::len);
-        self.client_id.push(row.client_id.as_str().into());
+        self.client_id.push((&*row.client_id).into());
         self.seq.push(row.seq);
         self.received_at.push(row.received_at);
         self.username.push(row.username.as_str().into());
         self.query.push(row.query.as_str().into());
-        self.token.push(row.token);
+        self.token.push(row.token.into());
         self.source.push(row.source.as_str().into());
         self.branch_level
             .push(i32::try_from(row.branch_level).unwrap_or(i32::MAX));

@@ -3,6 +3,7 @@
 mod postgres;
 mod sqlite;
 
+use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -50,6 +51,25 @@ impl<'a> Heap<'a> {
         let rows = std::mem::replace(&mut self.rows, Vec::with_capacity(HEAP_ROWS));
         self.to.send(rows).await.map_err(|_| ArchiveError::Stopped)
     }
+}
+
+/// Rows of files on their way back.
+pub(crate) type Heaps = mpsc::Receiver<Result<Vec<Row>, ArchiveError>>;
+
+/// The condition for the records that some files cover. `number` is a client's number in the store.
+fn in_spans(parts: &[Part], number: impl Fn(&Span) -> Option<i64>) -> String {
+    let mut sql = "(false".to_owned();
+    for span in parts.iter().flat_map(|part| &part.spans) {
+        if let Some(client) = number(span) {
+            let Span { after, through, .. } = span;
+            let _ = write!(
+                sql,
+                " OR client = {client} AND seq > {after} AND seq <= {through}"
+            );
+        }
+    }
+    sql.push(')');
+    sql
 }
 
 /// Which records to read.
@@ -182,6 +202,29 @@ impl Hot {
         detached: Option<&str>,
     ) -> Result<i64, ArchiveError> {
         either!(self, hot => hot.drop_archived(month, detached).await)
+    }
+
+    /// Takes away what an interrupted restore of the month left, where a restore is not one transaction.
+    pub(crate) async fn tidy(&mut self, month: Month) -> Result<(), ArchiveError> {
+        match self {
+            Self::Postgres(_) => Ok(()),
+            Self::Sqlite(hot) => hot.tidy(month).await,
+        }
+    }
+
+    /// Puts the rows of some files back and notes that they are live. With `adopt` the store has not known the files.
+    pub(crate) async fn restore(
+        &mut self,
+        month: Month,
+        parts: &[Part],
+        adopt: bool,
+        rows: Heaps,
+    ) -> Result<i64, ArchiveError> {
+        match self {
+            Self::Postgres(hot) => hot.restore(month, parts, adopt, rows).await,
+            Self::Sqlite(_) if adopt => Err(ArchiveError::NotIntoASpool),
+            Self::Sqlite(hot) => hot.restore(month, parts, rows).await,
+        }
     }
 
     /// Days whose figures are missing or were computed from another number of records, with that number.

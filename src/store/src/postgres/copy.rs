@@ -37,6 +37,11 @@ impl Rows {
         self.0.len()
     }
 
+    /// What there is so far, to be sent before the rest.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.0)
+    }
+
     /// All of it, with its end.
     pub(crate) fn finish(mut self) -> Vec<u8> {
         self.0.extend(TRAILER.to_be_bytes());

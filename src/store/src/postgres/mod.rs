@@ -8,6 +8,7 @@ pub(crate) mod copy;
 mod error;
 mod migrate;
 pub(crate) mod packed;
+pub(crate) mod record;
 
 pub use connect::Database;
 pub use error::PostgresError;

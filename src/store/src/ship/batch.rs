@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::postgres::copy::{Rows, dated};
-use crate::postgres::packed::{Username, origin};
+use crate::postgres::record::PackedRecord;
 
 const MICROS_A_DAY: i64 = 86_400_000_000;
 
@@ -146,23 +146,16 @@ pub(crate) fn day_of(micros: i64) -> i32 {
     i32::try_from(dated(micros).div_euclid(MICROS_A_DAY)).unwrap_or_default()
 }
 
-/// The columns of a record, in the order of [`write`].
-pub(super) const COLUMNS: &str =
-    "seq, received_at, token, client, origin, username, query, query_raw";
-
 fn write(rows: &mut Rows, row: &Search, client: i32) {
-    let username = Username::pack(&row.username);
-    rows.row(8);
-    rows.i64(row.seq);
-    rows.time(row.received_at);
-    // The bits of an unsigned number.
-    rows.i32(u32::try_from(row.token).unwrap_or_default().cast_signed());
-    rows.i32(client);
-    rows.i16(origin(row.source, username.is_text, row.branch_level));
-    rows.bytes(&username.bytes);
-    rows.bytes(row.query.as_bytes());
-    match &row.query_raw {
-        Some(raw) => rows.bytes(raw),
-        None => rows.null(),
-    }
+    let record = PackedRecord {
+        seq: row.seq,
+        received_at: row.received_at,
+        token: u32::try_from(row.token).unwrap_or_default(),
+        source: row.source,
+        branch_level: row.branch_level,
+        username: &row.username,
+        query: &row.query,
+        query_raw: row.query_raw.as_deref(),
+    };
+    record.write(rows, client);
 }

@@ -8,4 +8,5 @@ mod outbox;
 mod send;
 mod shipper;
 
+pub(crate) use batch::day_of;
 pub use shipper::{ShipOptions, ShipStatus, Shipper};

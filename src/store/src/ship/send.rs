@@ -6,9 +6,10 @@ use std::time::Duration;
 use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 
-use super::batch::{Batch, COLUMNS, Cursor, Step};
+use super::batch::{Batch, Cursor, Step};
 use super::outbox::Client;
 use crate::postgres::copy::Rows;
+use crate::postgres::record::COLUMNS;
 use crate::postgres::{Database, PostgresError};
 
 /// A transaction that takes longer than this is given up. What came of it is asked for afterwards.

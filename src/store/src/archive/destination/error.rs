@@ -145,6 +145,11 @@ impl DestinationError {
         })
     }
 
+    /// Whether the file is not there, while its place is.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::NotFound { .. })
+    }
+
     /// Sorts a failure with `path` in the directory `dir` into the kinds that people treat differently.
     pub(super) fn of_io(doing: &'static str, dir: &Path, path: &Path, source: io::Error) -> Self {
         let location = path.display().to_string();

@@ -2,6 +2,7 @@
 
 mod archives;
 mod days;
+mod restore;
 mod rows;
 
 use std::ops::Range;

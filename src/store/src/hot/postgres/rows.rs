@@ -14,11 +14,11 @@ use super::PostgresHot;
 use crate::Row;
 use crate::archive::{ArchiveError, Span};
 use crate::hot::{Heap, Wanted};
-use crate::postgres::copy::{Decoder, Fields};
+use crate::postgres::copy::{Decoder, Fields, dated};
 use crate::postgres::packed::Origin;
 
 /// Between two pieces of a long answer.
-const PAUSE: Duration = Duration::from_mins(2);
+pub(super) const PAUSE: Duration = Duration::from_mins(2);
 
 impl PostgresHot {
     pub(crate) async fn read(
@@ -91,7 +91,9 @@ impl PostgresHot {
     }
 
     /// Within the transaction that is open.
-    async fn clients_of_snapshot(&mut self) -> Result<HashMap<i32, Client>, ArchiveError> {
+    pub(super) async fn clients_of_snapshot(
+        &mut self,
+    ) -> Result<HashMap<i32, Client>, ArchiveError> {
         let sql = "SELECT id, name, spool, last_seq FROM soulseek.client JOIN soulseek.ingest_cursor ON client = id";
         let rows = sqlx::query_as(sql)
             .persistent(false)
@@ -112,16 +114,17 @@ impl PostgresHot {
 /// A client as the database has it.
 #[derive(Debug)]
 pub(super) struct Client {
-    name: Arc<str>,
-    spool: Arc<str>,
-    last_seq: i64,
+    pub(super) name: Arc<str>,
+    pub(super) spool: Arc<str>,
+    pub(super) last_seq: i64,
 }
 
 /// With constants, so that only the partitions that matter are looked at.
-fn between(micros: &Range<i64>) -> String {
-    let time = |micros: i64| {
-        let moment = jiff::Timestamp::from_microsecond(micros).unwrap_or_default();
-        format!("'{moment}'::timestamptz")
+pub(super) fn between(micros: &Range<i64>) -> String {
+    let time = |micros: i64| match jiff::Timestamp::from_microsecond(micros) {
+        Ok(moment) if dated(micros) == micros => format!("'{moment}'::timestamptz"),
+        _ if micros < 0 => "'-infinity'::timestamptz".to_owned(),
+        _ => "'infinity'::timestamptz".to_owned(),
     };
     format!(
         "received_at >= {} AND received_at < {}",

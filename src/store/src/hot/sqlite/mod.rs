@@ -2,16 +2,17 @@
 
 mod archives;
 mod days;
+mod restore;
 mod rows;
 
-use std::collections::HashMap;
 use std::fs::File;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
+use tokio::time::{Instant, sleep};
 
 use self::rows::{cases, within};
 use super::Wanted;
@@ -80,14 +81,7 @@ impl SqliteHot {
             let to = last.min(through + STEP);
             let step = async |connection: &mut SqliteConnection| {
                 let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-                let sql = format!(
-                    "INSERT INTO day_count (day, client, searches, first_id, last_id) \
-                     SELECT (received_at - CASE WHEN received_at < 0 THEN 86399999999 ELSE 0 END) / 86400000000, client, \
-                            count(*), min(id), max(id) \
-                     FROM search WHERE id > {through} AND id <= {to} GROUP BY 1, 2 \
-                     ON CONFLICT (day, client) DO UPDATE SET searches = searches + excluded.searches, \
-                     first_id = min(first_id, excluded.first_id), last_id = max(last_id, excluded.last_id)"
-                );
+                let sql = count("count(*)", through, to);
                 sqlx::query(AssertSqlSafe(sql))
                     .execute(&mut *transaction)
                     .await?;
@@ -188,27 +182,47 @@ impl SqliteHot {
                 archived,
             });
         }
-        let mut deleted = 0;
-        let mut from = *ids.start();
-        while from <= *ids.end() {
-            let to = (*ids.end()).min(from + STEP - 1);
-            let sql = format!(
-                "DELETE FROM search WHERE {} AND seq <= CASE client{} ELSE 0 END",
-                within(&wanted, &(from..=to), &clients),
-                cases(&covered, &clients),
-            );
-            let done = sqlx::query(AssertSqlSafe(sql))
-                .execute(&mut self.connection)
-                .await;
-            deleted += done.map_err(|source| self.error(source))?.rows_affected();
-            from = to + 1;
-        }
+        let deleted = self
+            .delete_between(&ids, |ids| {
+                format!(
+                    "{} AND seq <= CASE client{} ELSE 0 END",
+                    within(&wanted, ids, &clients),
+                    cases(&covered, &clients),
+                )
+            })
+            .await?;
         self.rows(format!(
             "UPDATE archives SET deleted = 1, deleted_at = strftime('%Y-%m-%dT%H:%M:%SZ'), restored_at = NULL \
              WHERE month = '{month}' AND state = 'verified' AND NOT deleted"
         ))
         .await?;
         Ok(i64::try_from(deleted).unwrap_or(i64::MAX))
+    }
+
+    /// Deletes in small steps what the condition names for some ids.
+    async fn delete_between(
+        &mut self,
+        ids: &RangeInclusive<i64>,
+        condition: impl Fn(&RangeInclusive<i64>) -> String,
+    ) -> Result<u64, ArchiveError> {
+        let mut deleted = 0;
+        let mut from = *ids.start();
+        while from <= *ids.end() {
+            let to = (*ids.end()).min(from + STEP - 1);
+            let began = Instant::now();
+            let sql = format!("DELETE FROM search WHERE {}", condition(&(from..=to)));
+            let done = sqlx::query(AssertSqlSafe(sql))
+                .execute(&mut self.connection)
+                .await;
+            let rows = done.map_err(|source| self.error(source))?.rows_affected();
+            if rows > 0 {
+                // A collector that is writing finds the file free half of the time.
+                sleep(began.elapsed()).await;
+            }
+            deleted += rows;
+            from = to + 1;
+        }
+        Ok(deleted)
     }
 
     async fn scalar<T>(&mut self, sql: String) -> Result<T, ArchiveError>
@@ -231,4 +245,16 @@ impl SqliteHot {
     fn error(&self, source: sqlx::Error) -> ArchiveError {
         StoreError::of_database(&self.path, source).into()
     }
+}
+
+/// Counts the records of some ids, by day and client, and notes where they are. `how_many` says how much each adds.
+fn count(how_many: &str, after: i64, through: i64) -> String {
+    format!(
+        "INSERT INTO day_count (day, client, searches, first_id, last_id) \
+         SELECT (received_at - CASE WHEN received_at < 0 THEN 86399999999 ELSE 0 END) / 86400000000, client, \
+                {how_many}, min(id), max(id) \
+         FROM search WHERE id > {after} AND id <= {through} GROUP BY 1, 2 \
+         ON CONFLICT (day, client) DO UPDATE SET searches = searches + excluded.searches, \
+         first_id = min(first_id, excluded.first_id), last_id = max(last_id, excluded.last_id)"
+    )
 }

@@ -20,7 +20,7 @@ const PAGE: i64 = 512;
 /// A client as the spool has it.
 #[derive(Debug)]
 pub(super) struct Client {
-    name: Arc<str>,
+    pub(super) name: Arc<str>,
     last_seq: i64,
 }
 
@@ -31,9 +31,10 @@ impl SqliteHot {
         wanted: &Wanted,
         rows: &mpsc::Sender<Vec<Row>>,
     ) -> Result<Vec<Span>, ArchiveError> {
-        self.count_new().await?;
         let spool: String = self.scalar("SELECT id FROM spool".to_owned()).await?;
         let (last, clients) = self.clients().await?;
+        // All that these cursors cover must be counted, for the counts say where it is: not the other way round.
+        self.count_new().await?;
         let ids = self.ids(wanted).await?;
         let spool: Arc<str> = spool.into();
         let mut from = *ids.start();

@@ -1,10 +1,15 @@
 //! The command line. Only types: what they do stands in `commands`.
 
+pub(crate) mod archive;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+
+use self::archive::ArchiveCommand;
+use crate::place::PlaceArgs;
 
 /// The environment variable for `--data-dir`.
 const DATA_DIR_VARIABLE: &str = "FLEET_DATA_DIR";
@@ -16,7 +21,8 @@ Exit codes:
   2  the command line is wrong
   3  the file or a Secret in it is wrong
   4  the network refuses the account; a person has to act
-  5  the store cannot be read or written
+  5  the store, or the place for archives, cannot be read or written
+  6  an archive is not what it should be
 
 Logs go to standard error; FLEET_LOG sets their level (info, debug, fleet_soulseek=debug).";
 
@@ -38,6 +44,9 @@ pub(crate) enum Command {
     Query(Query),
     /// Figures of a range of days: searches, users, overlap of regions, gaps, canaries
     Report(Report),
+    /// Months that are over, in files that everybody can read
+    #[command(subcommand)]
+    Archive(ArchiveCommand),
     /// Turn pseudonyms back into names with the key (not possible with hmac)
     Reveal(Reveal),
     /// Print the Kubernetes resource definition
@@ -91,11 +100,8 @@ pub(crate) struct Up {
 
 #[derive(Debug, Args)]
 pub(crate) struct Export {
-    /// The spec that the data were recorded with
-    #[arg(short = 'f', long, value_name = "FILE")]
-    pub(crate) file: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) data: DataDir,
+    pub(crate) place: PlaceArgs,
     /// csv, jsonl or parquet
     #[arg(long, default_value = "jsonl")]
     pub(crate) format: fleet_store::Format,
@@ -124,7 +130,7 @@ pub(crate) struct Query {
 #[derive(Debug, Args)]
 pub(crate) struct Report {
     #[command(flatten)]
-    pub(crate) data: DataDir,
+    pub(crate) place: PlaceArgs,
     /// The first day in UTC, for example 2026-11-01; by default 29 days before the last one
     #[arg(long, value_name = "DAY", value_parser = parse_day)]
     pub(crate) from: Option<jiff::civil::Date>,
