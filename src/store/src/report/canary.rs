@@ -87,10 +87,9 @@ pub(crate) fn figures(
         let Ok(Sent { token, query }) = serde_json::from_str(&event.detail) else {
             continue;
         };
-        if event.at >= from && event.at < to {
-            by_text.entry((token, query)).or_default().push(sent.len());
-            sent.push(event.at);
-        }
+        // One that was sent just before the range can be heard in it, and then is not unknown.
+        by_text.entry((token, query)).or_default().push(sent.len());
+        sent.push(event.at);
     }
     let mut unknown = 0;
     // The earliest reception of each canary, by region.
@@ -114,21 +113,21 @@ pub(crate) fn figures(
         *first = delay.min(*first);
     }
     let regions = coverage.iter().map(|coverage| {
-        let at = |moment: &&Timestamp| **moment >= coverage.from && **moment < coverage.to;
-        let in_gap = |moment: &&Timestamp| coverage.is_gap(**moment);
+        let counts = |at: Timestamp| at >= coverage.from && at < coverage.to;
         let heard = heard
             .remove(coverage.client_id.as_str())
             .unwrap_or_default();
-        let mut delays: Vec<i64> = heard
-            .into_values()
-            .map(|micros| micros.div_euclid(1000))
-            .collect();
+        let heard = heard
+            .into_iter()
+            .filter(|(index, _)| sent.get(*index).is_some_and(|at| counts(*at)));
+        let mut delays: Vec<i64> = heard.map(|(_, micros)| micros.div_euclid(1000)).collect();
+        let sent: Vec<Timestamp> = sent.iter().copied().filter(|at| counts(*at)).collect();
         delays.sort_unstable();
         CanaryRegion {
             client_id: coverage.client_id.clone(),
-            sent: sent.iter().filter(at).count() as u64,
+            sent: sent.len() as u64,
             heard: delays.len() as u64,
-            sent_in_gaps: sent.iter().filter(at).filter(in_gap).count() as u64,
+            sent_in_gaps: sent.iter().filter(|at| coverage.is_gap(**at)).count() as u64,
             delay_min_ms: delays.first().copied(),
             delay_median_ms: percentile(&delays, 50),
             delay_p95_ms: percentile(&delays, 95),
@@ -136,7 +135,7 @@ pub(crate) fn figures(
     });
     CanaryFigures {
         regions: regions.collect(),
-        sent: sent.len() as u64,
+        sent: sent.iter().filter(|at| **at >= from && **at < to).count() as u64,
         unknown,
     }
 }

@@ -201,7 +201,7 @@ impl<'q> Watch<'q> {
             "parent lost" => {
                 let silent = detail == SILENCE;
                 let since = if silent {
-                    at - SILENCE_IS_NOTICED_AFTER
+                    before(at, SILENCE_IS_NOTICED_AFTER)
                 } else {
                     at
                 };
@@ -227,7 +227,7 @@ impl<'q> Watch<'q> {
             }
             "spool waited" => {
                 let waited = SignedDuration::from_secs(leading_number(detail));
-                self.gap(at - waited, at, "spool waited", detail, false);
+                self.gap(before(at, waited), at, "spool waited", detail, false);
             }
             "clock jumped" => self.clock_jumps.push(ClockJump {
                 at,
@@ -292,6 +292,11 @@ impl<'q> Watch<'q> {
         }
         (self.gaps, self.clock_jumps)
     }
+}
+
+/// The beginning of time, if it would be even earlier.
+fn before(at: Timestamp, duration: SignedDuration) -> Timestamp {
+    at.checked_sub(duration).unwrap_or(Timestamp::MIN)
 }
 
 /// The number that a detail begins with; 0 without one.
@@ -465,6 +470,14 @@ mod tests {
         assert_eq!(found.down_between(t(8, 0, 30), t(8, 1, 30)), 60);
         assert!(found.is_gap(t(7, 59, 30)) && !found.is_gap(t(8, 2, 0)));
         assert_eq!(found.clock_jumps[0].detail, "-3600 s");
+        // Nonsense is no reason to fail.
+        let events = [
+            event(t(0, 0, 0), "parent found", ""),
+            event(t(8, 0, 0), "spool waited", &format!("{} s", i64::MAX)),
+            event(t(9, 0, 0), "spool waited", "long"),
+        ];
+        let found = read(&events, &all_day_but(&[]));
+        assert_eq!(gaps(&found), [(t(0, 0, 0), t(8, 0, 0), "spool waited")]);
     }
 
     #[test]

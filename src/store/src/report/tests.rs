@@ -397,7 +397,7 @@ fn canaries_by_hand() {
         canary: true,
         ..row(client, ms, "fleet", token, &format!("c{token}"))
     };
-    let rows = [
+    let mut rows = vec![
         row("north", 0, "u", 1, "q"),
         row("south", 0, "u", 1, "q"),
         row("north", 86_399_000, "u", 1, "q"),
@@ -412,7 +412,19 @@ fn canaries_by_hand() {
         // Nobody sent this.
         heard("south", 5, 77),
     ];
+    // Sent the day before, heard today: neither counts.
+    rows.push(Row {
+        canary: true,
+        ..row("north", 100, "fleet", 5, "c5")
+    });
+    let yesterday = at(FIRST, 0) - SignedDuration::from_millis(200);
     let events = [
+        event(
+            "canary",
+            yesterday,
+            "canary sent",
+            "{\"token\":5,\"query\":\"c5\"}",
+        ),
         event("north", at(FIRST, 0), "parent found", ""),
         event("south", at(FIRST, 0), "parent found", ""),
         event("south", at(FIRST, 1500), "parent lost", "closed"),
@@ -449,6 +461,41 @@ fn a_range_without_anything_says_so() {
     assert_eq!(report.days.len(), 31);
     assert!(report.days.iter().all(|day| day.searches.is_none()));
     assert_eq!((report.clients.len(), report.coverage.len()), (0, 0));
+}
+
+#[test]
+fn every_kind_of_report_has_a_page() {
+    let nothing = Report::merge([], &[], options(FIRST, FIRST));
+    let text = page(&nothing).unwrap();
+    assert!(text.contains("No region recorded anything"), "{text}");
+    assert!(text.contains("No figures for 1 of 1 days: 1 Oct."));
+
+    let text = page(&a_range()).unwrap();
+    for part in [
+        "No figures for 1 of 4 days: 2 Oct.",
+        "4 Oct had not ended",
+        "both regions",
+    ] {
+        let there = text.contains(part);
+        assert_eq!(there, part != "both regions", "{part}");
+    }
+    assert!(!text.contains("one user"), "fewer than five users typed it");
+
+    let unstable = DayOptions {
+        stable_names: false,
+    };
+    let mut builder = DayBuilder::new(FIRST, unstable);
+    // More regions than colours.
+    for n in 0..20 {
+        let region = format!("<region> {n}");
+        builder.push(&row(&region, 0, "x", 1, "q")).unwrap();
+    }
+    let report = Report::merge([builder.finish()], &[], options(FIRST, FIRST));
+    let text = page(&report).unwrap();
+    assert!(text.contains("users cannot be counted"));
+    assert!(text.contains("&lt;region&gt; 19") && !text.contains("<region>"));
+    assert!(!text.contains("What most people searched for"));
+    assert!(text.contains("all 20 regions"));
 }
 
 #[test]
