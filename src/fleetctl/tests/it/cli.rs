@@ -12,9 +12,15 @@ use crate::common::PATIENCE;
 
 const KEY: &str = "a key that is long enough";
 
-fn fleetctl(args: &[&str]) -> Command {
+pub(crate) fn fleetctl(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fleetctl"));
-    for variable in ["FLEET_DATA_DIR", "FLEET_LOG", "NO_COLOR"] {
+    for variable in [
+        "DATABASE_URL",
+        "FLEET_ARCHIVE_DESTINATION",
+        "FLEET_DATA_DIR",
+        "FLEET_LOG",
+        "NO_COLOR",
+    ] {
         command.env_remove(variable);
     }
     // How wide help is.
@@ -32,7 +38,7 @@ fn text(bytes: &[u8]) -> &str {
 }
 
 /// Standard output of a command that ends well and has nothing else to say.
-fn result(args: &[&str]) -> String {
+pub(crate) fn result(args: &[&str]) -> String {
     let output = run(args);
     assert_eq!(
         (output.status.code(), text(&output.stderr)),
@@ -43,7 +49,7 @@ fn result(args: &[&str]) -> String {
 }
 
 /// The error and the hint of a command that fails with this exit code.
-fn failure(code: i32, args: &[&str]) -> String {
+pub(crate) fn failure(code: i32, args: &[&str]) -> String {
     failure_of(code, &run(args))
 }
 

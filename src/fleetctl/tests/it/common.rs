@@ -113,6 +113,7 @@ pub(crate) fn secret(name: &str, values: &str) -> String {
 pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(program);
     for variable in [
+        "DATABASE_URL",
         "FLEET_DATA_DIR",
         "FLEET_LOG",
         "FLEET_REGION",
