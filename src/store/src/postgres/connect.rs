@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Clone)]
 pub struct Database {
     options: PgConnectOptions,
+    /// For a connection, and for an answer to something small.
+    patience: Duration,
 }
 
 /// The password is left out.
@@ -52,7 +54,16 @@ impl Database {
             // A pooler refuses what it does not know.
             .extra_float_digits(None)
             .disable_statement_logging();
-        Ok(Self { options })
+        Ok(Self {
+            options,
+            patience: PATIENCE,
+        })
+    }
+
+    /// Waits for nothing small longer than this.
+    pub(crate) fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = self.patience.min(patience);
+        self
     }
 
     /// `host:port/database`, for messages.
@@ -100,7 +111,7 @@ impl Database {
         &self,
         asked: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, PostgresError> {
-        self.answer_within(PATIENCE, asked).await
+        self.answer_within(self.patience, asked).await
     }
 
     /// Waits for something, with an end to it: a connection whose other end is gone says nothing for hours.

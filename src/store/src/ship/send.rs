@@ -11,9 +11,6 @@ use super::outbox::Client;
 use crate::postgres::copy::Rows;
 use crate::postgres::{Database, PostgresError};
 
-/// A transaction that takes longer than this is given up. What came of it is asked for afterwards.
-const PATIENCE: Duration = Duration::from_mins(2);
-
 /// Months that are made ahead of time.
 const AHEAD: i32 = 2;
 
@@ -22,12 +19,17 @@ const AHEAD: i32 = 2;
 pub(super) struct Sender {
     database: Database,
     connection: PgConnection,
+    /// A transaction that takes longer than this is given up. What came of it is asked for afterwards.
+    patience: Duration,
     /// Days, as days since 1970-01-01, whose partition is there.
     ready: HashSet<i32>,
 }
 
 impl Sender {
-    pub(super) async fn connect(database: &Database) -> Result<Self, PostgresError> {
+    pub(super) async fn connect(
+        database: &Database,
+        patience: Duration,
+    ) -> Result<Self, PostgresError> {
         let mut connection = database.connect().await?;
         let ahead = async {
             let mut transaction = connection.begin().await?;
@@ -45,6 +47,7 @@ impl Sender {
         Ok(Self {
             database: database.clone(),
             connection,
+            patience,
             ready: HashSet::new(),
         })
     }
@@ -89,7 +92,7 @@ impl Sender {
     pub(super) async fn send(&mut self, batch: Batch) -> Result<bool, PostgresError> {
         self.prepare_months(&batch).await?;
         let sent = bring(&mut self.connection, batch);
-        let sent = self.database.answer_within(PATIENCE, sent).await;
+        let sent = self.database.answer_within(self.patience, sent).await;
         if sent.as_ref().is_err_and(PostgresError::is_missing_month) {
             // The archiver has taken a month away since.
             self.ready.clear();

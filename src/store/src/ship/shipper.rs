@@ -31,6 +31,9 @@ pub struct ShipOptions {
     pub retry_min: Duration,
     /// The longest wait after a failure.
     pub retry_max: Duration,
+    /// How long a transaction may take before the connection is given up. Something small is waited for 20 seconds at
+    /// most.
+    pub patience: Duration,
     /// How long shipping goes on after the end of collection. What is left then stays in the spool.
     pub drain: Duration,
 }
@@ -44,6 +47,7 @@ impl Default for ShipOptions {
             linger: Duration::from_secs(1),
             retry_min: Duration::from_millis(500),
             retry_max: Duration::from_secs(30),
+            patience: Duration::from_mins(2),
             drain: Duration::from_secs(10),
         }
     }
@@ -118,7 +122,7 @@ impl Shipper {
     pub fn new(dir: &Path, database: Database, options: ShipOptions) -> Self {
         Self {
             dir: dir.to_owned(),
-            database,
+            database: database.with_patience(options.patience),
             options,
             status: watch::Sender::default(),
         }
@@ -177,7 +181,7 @@ impl Shipper {
         stop: &CancellationToken,
     ) -> Result<(), ShipError> {
         let mut outbox = Outbox::open(&self.dir).await?;
-        let mut sender = Sender::connect(&self.database).await?;
+        let mut sender = Sender::connect(&self.database, self.options.patience).await?;
         loop {
             let clients = outbox.clients().await?;
             let cursors = sender.register(&outbox.id().await?, &clients).await?;
