@@ -119,8 +119,8 @@ impl Batch {
         rows.i32(cursor.client);
         rows.i64(event.id);
         rows.time(event.at);
-        rows.bytes(event.kind.as_bytes());
-        rows.bytes(event.detail.replace('\0', "\u{2400}").as_bytes());
+        rows.text(&event.kind);
+        rows.text(&event.detail);
     }
 
     /// Leaves out the clients of which the database has everything.
@@ -160,7 +160,7 @@ fn write(rows: &mut Rows, row: &Search, client: i32) {
     rows.i32(client);
     rows.i16(origin(row.source, username.is_text, row.branch_level));
     rows.bytes(&username.bytes);
-    rows.bytes(row.query.as_bytes());
+    rows.text(&row.query);
     match &row.query_raw {
         Some(raw) => rows.bytes(raw),
         None => rows.null(),

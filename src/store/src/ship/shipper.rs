@@ -181,6 +181,8 @@ impl Shipper {
         stop: &CancellationToken,
     ) -> Result<(), ShipError> {
         let mut outbox = Outbox::open(&self.dir).await?;
+        // As long as there is no connection, nobody else counts them.
+        self.waits(outbox.held().await?);
         let mut sender = Sender::connect(&self.database, self.options.patience).await?;
         loop {
             let clients = outbox.clients().await?;
@@ -224,6 +226,7 @@ impl Shipper {
                 } else if ending {
                     return Ok(true);
                 } else {
+                    self.is_well();
                     self.idle(spool, stop).await;
                 }
             } else {
@@ -274,10 +277,8 @@ impl Shipper {
         let took = began.elapsed();
         position.forget(outbox, through).await;
         position.adapt(took, &self.options);
+        self.is_well();
         self.status.send_modify(|status| {
-            if status.trouble.take().is_some() {
-                tracing::info!(waiting = status.waiting, "the database takes records again");
-            }
             status.shipped += records;
             status.waiting = status.waiting.saturating_sub(records);
             status.last_batch_records = records;
@@ -320,10 +321,25 @@ impl Shipper {
             }
             waiting += (client.last_seq - there).unsigned_abs();
         }
-        self.status
-            .send_if_modified(|status| std::mem::replace(&mut status.waiting, waiting) != waiting);
+        self.waits(waiting);
         let known = |client: &Client| cursors.contains_key(&client.id);
         Ok(!clients.iter().all(known))
+    }
+
+    fn waits(&self, waiting: u64) {
+        self.status
+            .send_if_modified(|status| std::mem::replace(&mut status.waiting, waiting) != waiting);
+    }
+
+    /// The end of trouble.
+    fn is_well(&self) {
+        self.status.send_if_modified(|status| {
+            let ends = status.trouble.take().is_some();
+            if ends {
+                tracing::info!(waiting = status.waiting, "the database takes records again");
+            }
+            ends
+        });
     }
 
     /// Once for each kind of trouble.
