@@ -160,18 +160,30 @@ async fn a_server_that_is_away_for_a_while() {
     region.finish(&server, "fleet").await.unwrap();
 }
 
-/// Nobody must send a record to learn that the database is back.
+/// The answer to the last COMMIT is lost: nothing is left to send, and so nothing else tells that all is well.
 #[tokio::test]
 async fn trouble_ends_with_the_connection_though_nothing_waits() {
-    let mut server = Postgres::start().await.unwrap();
+    let server = Postgres::start().await.unwrap();
     let url = prepare(&server).await.unwrap();
-    let mut region = Region::start("germany", &url).await.unwrap();
-    region.record(10).await.unwrap();
+    let proxy = Proxy::start(server.address()).await.unwrap();
+    let mut region = Region::start("rehearsal", &proxy.url(&url)).await.unwrap();
+    region.record(1).await.unwrap();
     region.well().await.unwrap();
-    server.stop().await.unwrap();
-    region.trouble("cannot connect").await.unwrap();
-    server.start_again().await.unwrap();
-    region.well().await.unwrap();
+    let kinds = proxy.kinds();
+    let commit =
+        kinds.find('d').unwrap() + kinds[kinds.find('d').unwrap()..].find('Q').unwrap() + 1;
+    region.finish(&server, "fleet").await.unwrap();
+
+    let proxy = Proxy::start(server.address()).await.unwrap();
+    let mut step = proxy.at(commit, Side::After, Action::Cut);
+    let mut region = Region::start("germany", &proxy.url(&url)).await.unwrap();
+    region.record(1).await.unwrap();
+    step.reached().await.unwrap();
+    let status = region.until("trouble to have come and gone", |status| {
+        status.failures > 0 && status.trouble.is_none() && status.waiting == 0
+    });
+    // It came with the connection that broke.
+    assert_eq!(status.await.unwrap().shipped, 0);
     region.finish(&server, "fleet").await.unwrap();
 }
 
@@ -615,6 +627,23 @@ async fn a_month_that_is_taken_away_while_its_records_still_come() {
     assert_eq!(server.psql("fleet", count).await.unwrap(), "2500|2001");
     let counted = "SELECT last_seq, missing, (SELECT sum(searches) FROM soulseek.day_count) FROM soulseek.ingest_cursor";
     assert_eq!(server.psql("fleet", counted).await.unwrap(), "4500|0|4500");
+}
+
+/// PostgreSQL has no text with U+0000. Nobody makes such a record; but a single one would hold up all others.
+#[tokio::test]
+async fn a_text_that_no_database_takes_holds_nothing_up() {
+    let server = Postgres::start().await.unwrap();
+    let url = prepare(&server).await.unwrap();
+    let mut region = Region::start("germany", &url).await.unwrap();
+    region.record_query("a\0b").await.unwrap();
+    region.record(10).await.unwrap();
+    region.well().await.unwrap();
+    let found =
+        "SELECT count(*), min(query), (SELECT detail FROM soulseek.events) FROM soulseek.searches";
+    assert_eq!(
+        server.psql("fleet", found).await.unwrap(),
+        "11|a\u{2400}b|a\u{2400}b"
+    );
 }
 
 /// The URL of a login with TLS.

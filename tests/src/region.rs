@@ -86,6 +86,17 @@ impl Region {
         Ok(())
     }
 
+    /// Records something special.
+    pub async fn record_query(&self, query: &str) -> Result<()> {
+        let seq = i64::try_from(self.client.durable() + 1)?;
+        let mut record = record(&self.name, seq);
+        query.clone_into(&mut record.query);
+        self.client.append(record).await?;
+        self.client.event("tested", query.to_owned()).await?;
+        self.client.flush().await?;
+        Ok(())
+    }
+
     /// Waits until the shipper's status is one like this; gives it.
     pub async fn until(
         &mut self,
