@@ -12,7 +12,7 @@ BEGIN
                 EXECUTE format('CREATE ROLE %I NOLOGIN', role);
             EXCEPTION
                 WHEN insufficient_privilege THEN
-                    RAISE NOTICE 'the role % was not made: %', role, SQLERRM;
+                    RAISE WARNING 'the role % was not made: %', role, SQLERRM;
                 -- Another database of this server is being migrated, too.
                 WHEN duplicate_object OR unique_violation THEN NULL;
             END;

@@ -124,6 +124,10 @@ DECLARE
     next_month date := first_day + interval '1 month';
     name       text := soulseek.month_table(first_day);
 BEGIN
+    -- A year before Christ would take the name of one of ours.
+    IF (any_day BETWEEN '0001-01-01' AND '9999-12-31') IS NOT TRUE THEN
+        RAISE EXCEPTION 'there are no records of the day %', any_day;
+    END IF;
     IF to_regclass(format('soulseek.%I', name)) IS NOT NULL THEN
         RETURN false;
     END IF;
@@ -165,12 +169,15 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- Moves the cursor over what this transaction has brought, and counts it by day (days since 1970-01-01). Refuses a step
--- that leaves records out without saying so.
+-- that leaves records out without saying so, and every step back.
 CREATE FUNCTION soulseek.advance(
     of_client integer, from_seq bigint, to_seq bigint, not_there bigint, to_event bigint, days integer[], counts bigint[]
 ) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    IF (to_seq >= from_seq AND not_there >= 0 AND 0 < ALL (counts)) IS NOT TRUE THEN
+        RAISE EXCEPTION 'client % cannot go from % to % with % missing', of_client, from_seq, to_seq, not_there;
+    END IF;
     IF to_seq - from_seq - not_there <> (SELECT coalesce(sum(n), 0) FROM unnest(counts) AS n) THEN
         RAISE EXCEPTION 'client % brought % records for the numbers % to %',
             of_client, (SELECT sum(n) FROM unnest(counts) AS n), from_seq + 1, to_seq;
@@ -216,7 +223,10 @@ DECLARE
     found_records bigint;
     archived      bigint;
 BEGIN
-    IF detached NOT LIKE 'detached\_' || replace(of_month, '-', '\_') || '\_%' THEN
+    -- What is not there is not the right name either.
+    IF (of_month ~ '^[0-9]{4}-[0-9]{2}$' AND detached ~ ('^detached_' || replace(of_month, '-', '_') || '_[0-9]+$'))
+        IS NOT TRUE
+    THEN
         RAISE EXCEPTION '% is not a detached table of the month %', detached, of_month;
     END IF;
     EXECUTE format('SELECT count(*) FROM soulseek.%I', detached) INTO found_records;

@@ -3,13 +3,16 @@
 mod archiving;
 mod backup;
 mod collector;
+mod database_faults;
 mod destination;
 mod fixtures;
+mod migrate;
 mod month;
 mod peers;
 mod report_page;
 mod report_sample;
 mod restoring;
+mod roles;
 mod shipping;
 mod sim;
 mod study;

@@ -10,6 +10,7 @@ pub mod pgbouncer;
 pub mod ports;
 pub mod postgres;
 pub mod protocol;
+pub mod region;
 pub mod s3;
 mod service;
 pub mod study;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -9,6 +10,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::time::timeout;
+use tracing::subscriber::NoSubscriber;
+use url::Url;
 
 use super::migrate::{known_version, version};
 use super::{PostgresError, copy};
@@ -20,6 +23,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Clone)]
 pub struct Database {
     options: PgConnectOptions,
+    /// The file with the authority's certificate.
+    authority: Option<PathBuf>,
+    /// For a connection, and for an answer to something small.
+    patience: Duration,
 }
 
 /// The password is left out.
@@ -39,20 +46,52 @@ impl Database {
         if !(text.starts_with("postgres://") || text.starts_with("postgresql://")) {
             return Err(PostgresError::NotAUrl);
         }
-        // What the parser says may repeat the URL, and with it the password.
-        let options = PgConnectOptions::from_str(text).map_err(|_| PostgresError::NotAUrl)?;
-        let options = if text.contains("sslmode=") || text.contains("ssl-mode=") || local(&options)
-        {
-            options
-        } else {
-            options.ssl_mode(PgSslMode::VerifyFull)
+        let url = Url::parse(text).map_err(|_| PostgresError::NotAUrl)?;
+        let given = |names: &[&str]| {
+            let mut parameters = url.query_pairs();
+            parameters.find_map(|(name, value)| {
+                names.contains(&name.as_ref()).then(|| value.into_owned())
+            })
+        };
+        let authority = given(&["sslrootcert", "ssl-root-cert", "ssl-ca"]);
+
+        // What the parser says, also in the log, may repeat the URL, and with it the password.
+        let parse = || PgConnectOptions::from_str(text);
+        let options = tracing::subscriber::with_default(NoSubscriber::default(), parse);
+        let options = options.map_err(|_| PostgresError::NotAUrl)?;
+        let mode = match options.get_ssl_mode() {
+            _ if given(&["sslmode", "ssl-mode"]).is_none() && !local(&options) => {
+                PgSslMode::VerifyFull
+            }
+            // As libpq has it: who names an authority wants it asked.
+            PgSslMode::Require if authority.is_some() => PgSslMode::VerifyCa,
+            mode => mode,
         };
         let options = options
+            .ssl_mode(mode)
             .application_name("research-fleet")
             // A pooler refuses what it does not know.
             .extra_float_digits(None)
             .disable_statement_logging();
-        Ok(Self { options })
+        Ok(Self {
+            options,
+            // It may stand in the URL itself.
+            authority: authority
+                .filter(|authority| !authority.contains("-----BEGIN"))
+                .map(PathBuf::from),
+            patience: PATIENCE,
+        })
+    }
+
+    /// Waits for nothing small longer than this.
+    pub(crate) fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = self.patience.min(patience);
+        self
+    }
+
+    /// How long is waited for something small.
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// `host:port/database`, for messages.
@@ -87,7 +126,24 @@ impl Database {
 
     /// Connects to whatever is there.
     pub(crate) async fn connect_bare(&self) -> Result<PgConnection, PostgresError> {
+        self.check_authority().await?;
         self.answer(self.options.connect()).await
+    }
+
+    /// A file that cannot be read would look like a socket that cannot.
+    async fn check_authority(&self) -> Result<(), PostgresError> {
+        use PgSslMode::{VerifyCa, VerifyFull};
+        let (Some(file), VerifyCa | VerifyFull) = (&self.authority, self.options.get_ssl_mode())
+        else {
+            return Ok(());
+        };
+        match tokio::fs::read(file).await {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let text = format!("cannot read {}: {error}", file.display());
+                Err(self.error(sqlx::Error::Tls(text.into())))
+            }
+        }
     }
 
     /// Says goodbye; whether anybody hears it does not matter.
@@ -100,7 +156,7 @@ impl Database {
         &self,
         asked: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, PostgresError> {
-        self.answer_within(PATIENCE, asked).await
+        self.answer_within(self.patience, asked).await
     }
 
     /// Waits for something, with an end to it: a connection whose other end is gone says nothing for hours.
@@ -151,6 +207,23 @@ mod tests {
         assert_eq!(
             mode("postgres://u@db.example.org/d?sslmode=disable"),
             "Disable"
+        );
+        // Words of the password or of a name are not a setting.
+        assert_eq!(
+            mode("postgres://u:sslmode=disable@db.example.org/sslmode=disable"),
+            "VerifyFull"
+        );
+        assert_eq!(
+            mode("postgres://u@db.example.org/d?application_name=sslmode=disable"),
+            "VerifyFull"
+        );
+        assert_eq!(
+            mode("postgres://u@db.example.org/d?sslmode=require"),
+            "Require"
+        );
+        assert_eq!(
+            mode("postgres://u@db.example.org/d?sslrootcert=/ca.pem&sslmode=require"),
+            "VerifyCa"
         );
         assert_eq!(mode("postgres://u@127.0.0.1:6432/d"), "Prefer");
         assert_eq!(mode("postgres://u@[::1]/d"), "Prefer");

@@ -77,6 +77,15 @@ impl Rows {
         self.0.extend(&value[..length as usize]);
     }
 
+    /// A text. The database knows none with U+0000: one such record would hold up all that come after it.
+    pub(crate) fn text(&mut self, value: &str) {
+        if value.contains('\0') {
+            self.bytes(value.replace('\0', "\u{2400}").as_bytes());
+        } else {
+            self.bytes(value.as_bytes());
+        }
+    }
+
     pub(crate) fn null(&mut self) {
         self.0.extend((-1_i32).to_be_bytes());
     }

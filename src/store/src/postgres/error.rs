@@ -22,7 +22,7 @@ pub enum PostgresError {
     Tls {
         /// Which database.
         address: String,
-        /// What is wrong with its certificate.
+        /// What is wrong with its certificate, or with the authority's file.
         source: sqlx::Error,
     },
     /// The password or the user is wrong.
@@ -107,6 +107,14 @@ pub enum PostgresError {
         /// The version of this program.
         known: i64,
     },
+    /// An encoding without all the letters there are.
+    #[error("the database {address} has the encoding {encoding}, which cannot hold every query")]
+    Encoding {
+        /// Which database.
+        address: String,
+        /// Its encoding.
+        encoding: String,
+    },
     /// A pooler mixed up what belongs to different connections.
     #[error(
         "something between here and the database {address} shares connections in a way that does not work for this"
@@ -165,6 +173,9 @@ impl PostgresError {
             Self::Newer { .. } => {
                 "use the newer version of this program; nothing is lost meanwhile"
             }
+            Self::Encoding { .. } => {
+                "make a new one: createdb --encoding=UTF8 --template=template0 NAME"
+            }
             Self::Pooler { .. } => "give the address of the database itself, not of the pooler",
             Self::Other { .. } => return None,
         };
@@ -184,8 +195,10 @@ impl PostgresError {
     pub(super) fn of(address: String, user: &str, source: sqlx::Error) -> Self {
         let user = user.to_owned();
         let source = match source {
-            sqlx::Error::Io(source) => return Self::Unreachable { address, source },
-            sqlx::Error::Tls(_) => return Self::Tls { address, source },
+            sqlx::Error::Io(source) if !is_about_tls(&source) => {
+                return Self::Unreachable { address, source };
+            }
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) => return Self::Tls { address, source },
             other => other,
         };
         let Some(error) = source.as_database_error() else {
@@ -210,29 +223,51 @@ impl PostgresError {
             "55P03" | "40P01" => Self::Locked { address, reason },
             "42P05" | "26000" => Self::Pooler { address, source },
             // PgBouncer's own words have a code that says nothing.
-            "08P01"
-                if reason.contains("authentication failed") || reason.contains("no such user") =>
-            {
-                Self::Refused {
+            "08P01" => match of_pgbouncer(&reason) {
+                Some(Pgbouncer::Refuses) => Self::Refused {
                     address,
                     user,
                     reason,
-                }
-            }
-            "08P01" if reason.contains("server") || reason.contains("timeout") => {
-                Self::Busy { address, reason }
-            }
+                },
+                Some(Pgbouncer::IsBusy) => Self::Busy { address, reason },
+                Some(Pgbouncer::SharesTooMuch) => Self::Pooler { address, source },
+                None => Self::Other { address, source },
+            },
             _ => Self::Other { address, source },
         }
     }
+}
 
-    /// Whether a partition is missing.
-    pub(crate) fn is_missing_month(&self) -> bool {
-        match self {
-            Self::Other { source, .. } => source
-                .as_database_error()
-                .is_some_and(|error| error.code().as_deref() == Some("23514")),
-            _ => false,
-        }
+/// Whether it is the certificate that is wrong: such a failure of a handshake comes as one of the socket.
+fn is_about_tls(error: &io::Error) -> bool {
+    error
+        .get_ref()
+        .is_some_and(|cause| cause.is::<rustls::Error>())
+}
+
+/// What a pooler means.
+enum Pgbouncer {
+    Refuses,
+    IsBusy,
+    SharesTooMuch,
+}
+
+/// By its words, <https://github.com/pgbouncer/pgbouncer/tree/master/src>. What the server has said to it comes first: it
+/// is repeated with the words "server login has been failing".
+fn of_pgbouncer(words: &str) -> Option<Pgbouncer> {
+    let has = |some: &[&str]| some.iter().any(|part| words.contains(part));
+    if has(&[
+        "authentication failed",
+        "no such user",
+        "no such database",
+        "does not exist",
+    ]) {
+        Some(Pgbouncer::Refuses)
+    } else if has(&["pooling mode"]) {
+        Some(Pgbouncer::SharesTooMuch)
+    } else if has(&["server", "timeout", "no more connections", "shutting down"]) {
+        Some(Pgbouncer::IsBusy)
+    } else {
+        None
     }
 }

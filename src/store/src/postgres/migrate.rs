@@ -1,8 +1,11 @@
 //! Bringing the database's tables to this version.
 
-use sqlx::migrate::{MigrateError, Migrator};
+use std::collections::BTreeMap;
+
+use sqlx::migrate::{MigrateError, Migration, Migrator};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
+use tokio::time::Instant;
 
 use super::{Database, PostgresError};
 
@@ -11,16 +14,11 @@ const SCHEMA: &str = "fleet";
 
 static ROLES: &str = include_str!("../../../../migrations/postgres-roles.sql");
 
-fn migrator() -> Migrator {
-    let mut migrator = sqlx::migrate!("../../migrations/postgres");
-    // Locked below, for the whole of it: a lock of the session would stay behind in a pooler.
-    migrator.set_locking(false);
-    migrator
-}
+static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/postgres");
 
 /// The newest version that this program knows.
 pub(super) fn known_version() -> i64 {
-    migrator()
+    MIGRATIONS
         .iter()
         .map(|migration| migration.version)
         .max()
@@ -50,45 +48,107 @@ pub(super) async fn version(connection: &mut PgConnection) -> Result<Option<i64>
 /// Makes the tables, or changes them to this version; gives it. All or nothing, one at a time however many try.
 ///
 /// The user must own the database, or its schemas `fleet` and `soulseek`. The roles `fleet_writer`, `fleet_reader` and
-/// `fleet_archiver` are made where the user may make roles.
+/// `fleet_archiver` are made where the user may make roles; the log says which were not.
 pub async fn migrate(database: &Database) -> Result<i64, PostgresError> {
     let mut connection = database.connect_bare().await?;
-    let migrated = run(&mut connection)
-        .await
-        .map_err(|error| of(database, error));
+    let migrated = run(database, &mut connection).await;
     Database::disconnect(connection).await;
     migrated.map(|()| known_version())
 }
 
-async fn run(connection: &mut PgConnection) -> Result<(), MigrateError> {
-    let mut transaction = connection.begin().await?;
+/// What the migrator of sqlx does, and its table, in a single transaction and without named statements: those stay behind
+/// in a pooler.
+async fn run(database: &Database, connection: &mut PgConnection) -> Result<(), PostgresError> {
+    let failed = |source| database.error(source);
+    let mut transaction = connection.begin().await.map_err(failed)?;
+    check_encoding(database, &mut transaction).await?;
     let prepare = format!(
         "SELECT pg_advisory_xact_lock(hashtext('{SCHEMA}.migrate'));
          SET LOCAL client_min_messages TO warning;
          CREATE SCHEMA IF NOT EXISTS {SCHEMA};
-         SET LOCAL search_path TO {SCHEMA}"
+         SET LOCAL search_path TO {SCHEMA};
+         CREATE TABLE IF NOT EXISTS _sqlx_migrations (
+             version bigint PRIMARY KEY,
+             description text NOT NULL,
+             installed_on timestamptz NOT NULL DEFAULT now(),
+             success boolean NOT NULL,
+             checksum bytea NOT NULL,
+             execution_time bigint NOT NULL
+         )"
     );
     transaction
         .execute(sqlx::raw_sql(AssertSqlSafe(prepare)))
+        .await
+        .map_err(failed)?;
+    let applied: BTreeMap<i64, Vec<u8>> =
+        sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations")
+            .persistent(false)
+            .fetch_all(&mut *transaction)
+            .await
+            .map_err(failed)?
+            .into_iter()
+            .collect();
+    let known = known_version();
+    if let Some((&found, _)) = applied.last_key_value()
+        && found > known
+    {
+        return Err(PostgresError::Newer {
+            address: database.address(),
+            found,
+            known,
+        });
+    }
+    for migration in MIGRATIONS.iter() {
+        match applied.get(&migration.version) {
+            Some(checksum) if *checksum == *migration.checksum => {}
+            Some(_) => {
+                let changed = MigrateError::VersionMismatch(migration.version);
+                return Err(failed(sqlx::Error::Migrate(Box::new(changed))));
+            }
+            None => apply(&mut transaction, migration).await.map_err(failed)?,
+        }
+    }
+    transaction
+        .execute(sqlx::raw_sql(ROLES))
+        .await
+        .map_err(failed)?;
+    transaction.commit().await.map_err(failed)
+}
+
+async fn apply(connection: &mut PgConnection, migration: &Migration) -> Result<(), sqlx::Error> {
+    let began = Instant::now();
+    connection
+        .execute(sqlx::raw_sql(migration.sql.clone()))
         .await?;
-    migrator()
-        .run_direct(None, &mut *transaction, false)
-        .await?;
-    transaction.execute(sqlx::raw_sql(ROLES)).await?;
-    transaction.commit().await?;
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         VALUES ($1, $2, true, $3, $4)",
+    )
+    .bind(migration.version)
+    .bind(&*migration.description)
+    .bind(&*migration.checksum)
+    .bind(i64::try_from(began.elapsed().as_nanos()).unwrap_or(i64::MAX))
+    .persistent(false)
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
-fn of(database: &Database, error: MigrateError) -> PostgresError {
-    match error {
-        MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => {
-            database.error(source)
-        }
-        MigrateError::VersionMissing(found) => PostgresError::Newer {
-            address: database.address(),
-            found,
-            known: known_version(),
-        },
-        other => database.error(sqlx::Error::Migrate(Box::new(other))),
+/// Queries come in all the letters there are.
+async fn check_encoding(
+    database: &Database,
+    connection: &mut PgConnection,
+) -> Result<(), PostgresError> {
+    let encoding: String = sqlx::query_scalar("SELECT current_setting('server_encoding')")
+        .persistent(false)
+        .fetch_one(connection)
+        .await
+        .map_err(|source| database.error(source))?;
+    if encoding == "UTF8" {
+        return Ok(());
     }
+    Err(PostgresError::Encoding {
+        address: database.address(),
+        encoding,
+    })
 }

@@ -34,7 +34,7 @@ impl PackedRecord<'_> {
         rows.i32(client);
         rows.i16(origin(self.source, username.is_text, self.branch_level));
         rows.bytes(&username.bytes);
-        rows.bytes(self.query.as_bytes());
+        rows.text(self.query);
         match self.query_raw {
             Some(raw) => rows.bytes(raw),
             None => rows.null(),

@@ -119,8 +119,8 @@ impl Batch {
         rows.i32(cursor.client);
         rows.i64(event.id);
         rows.time(event.at);
-        rows.bytes(event.kind.as_bytes());
-        rows.bytes(event.detail.replace('\0', "\u{2400}").as_bytes());
+        rows.text(&event.kind);
+        rows.text(&event.detail);
     }
 
     /// Leaves out the clients of which the database has everything.

@@ -74,6 +74,17 @@ impl Outbox {
             .map_err(|source| StoreError::of_database(&self.path, source))
     }
 
+    /// Records that were not forgotten. Their ids have no gaps.
+    pub(super) async fn held(&mut self) -> Result<u64, StoreError> {
+        let held: i64 = sqlx::query_scalar(
+            "SELECT coalesce((SELECT max(id) FROM search) - (SELECT min(id) FROM search) + 1, 0)",
+        )
+        .fetch_one(&mut self.reader)
+        .await
+        .map_err(|source| StoreError::of_database(&self.path, source))?;
+        Ok(held.unsigned_abs())
+    }
+
     /// What comes after the given ids, at most so many records. A client without a cursor ends it: it is new.
     pub(super) async fn read(
         &mut self,

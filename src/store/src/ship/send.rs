@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection as _};
 
 use super::batch::{Batch, Cursor, Step};
 use super::outbox::Client;
@@ -12,8 +12,8 @@ use crate::postgres::copy::Rows;
 use crate::postgres::record::COLUMNS;
 use crate::postgres::{Database, PostgresError};
 
-/// A transaction that takes longer than this is given up. What came of it is asked for afterwards.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// After this, and in all three times as long, the server asks whether the other end of a session is still there.
+const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// Months that are made ahead of time.
 const AHEAD: i32 = 2;
@@ -23,15 +23,24 @@ const AHEAD: i32 = 2;
 pub(super) struct Sender {
     database: Database,
     connection: PgConnection,
-    /// Days, as days since 1970-01-01, whose partition is there.
+    /// A transaction that takes longer than this is given up. What came of it is asked for afterwards.
+    patience: Duration,
+    /// How a transaction begins.
+    begin: String,
+    /// Days, as days since 1970-01-01, whose partition is there. Where the archiver has taken one away since, the batch
+    /// fails, and the next connection makes it again.
     ready: HashSet<i32>,
 }
 
 impl Sender {
-    pub(super) async fn connect(database: &Database) -> Result<Self, PostgresError> {
+    pub(super) async fn connect(
+        database: &Database,
+        patience: Duration,
+    ) -> Result<Self, PostgresError> {
+        let begin = begin(database.patience());
         let mut connection = database.connect().await?;
         let ahead = async {
-            let mut transaction = connection.begin().await?;
+            let mut transaction = connection.begin_with(AssertSqlSafe(begin.clone())).await?;
             sqlx::query(
                 "SELECT soulseek.add_month(((now() AT TIME ZONE 'UTC') + make_interval(months => n))::date) \
                  FROM generate_series(0, $1) AS n",
@@ -46,6 +55,8 @@ impl Sender {
         Ok(Self {
             database: database.clone(),
             connection,
+            patience,
+            begin,
             ready: HashSet::new(),
         })
     }
@@ -63,7 +74,10 @@ impl Sender {
     ) -> Result<BTreeMap<i64, Cursor>, PostgresError> {
         let registered = async {
             let mut cursors = BTreeMap::new();
-            let mut transaction = self.connection.begin().await?;
+            let mut transaction = self
+                .connection
+                .begin_with(AssertSqlSafe(self.begin.clone()))
+                .await?;
             for known in clients {
                 let (client, last_seq, last_event) = sqlx::query_as(
                     "SELECT client, last_seq, last_event FROM soulseek.register_client($1, $2)",
@@ -89,13 +103,8 @@ impl Sender {
     /// Brings a batch. False when the database stands elsewhere than the batch begins: nothing was brought.
     pub(super) async fn send(&mut self, batch: Batch) -> Result<bool, PostgresError> {
         self.prepare_months(&batch).await?;
-        let sent = bring(&mut self.connection, batch);
-        let sent = self.database.answer_within(PATIENCE, sent).await;
-        if sent.as_ref().is_err_and(PostgresError::is_missing_month) {
-            // The archiver has taken a month away since.
-            self.ready.clear();
-        }
-        sent
+        let sent = bring(&mut self.connection, self.begin.clone(), batch);
+        self.database.answer_within(self.patience, sent).await
     }
 
     async fn prepare_months(&mut self, batch: &Batch) -> Result<(), PostgresError> {
@@ -105,7 +114,10 @@ impl Sender {
             return Ok(());
         }
         let made = async {
-            let mut transaction = self.connection.begin().await?;
+            let mut transaction = self
+                .connection
+                .begin_with(AssertSqlSafe(self.begin.clone()))
+                .await?;
             sqlx::query(
                 "SELECT soulseek.add_month(DATE '1970-01-01' + day) FROM unnest($1) AS day",
             )
@@ -121,15 +133,38 @@ impl Sender {
     }
 }
 
+/// Begins a transaction that nobody has to wait for for long, whatever becomes of us, in a single message.
+///
+/// - Who is in the way is told before our patience ends; and a session that waits for a lock does not notice that we
+///   have given up.
+/// - A session whose other end is gone without a word would hold its locks for as long as TCP believes in it, by default
+///   two hours.
+/// - What is committed the spool forgets. A server that is set not to wait for its disk does so here.
+fn begin(patience: Duration) -> String {
+    let patience = patience.as_millis().max(2);
+    let locked = patience / 2;
+    let keepalive = KEEPALIVE.as_secs();
+    format!(
+        "BEGIN; SET LOCAL lock_timeout = {locked}; SET LOCAL idle_in_transaction_session_timeout = {patience}; \
+         SET LOCAL tcp_keepalives_idle = {keepalive}; SET LOCAL tcp_keepalives_interval = {keepalive}; \
+         SET LOCAL tcp_keepalives_count = 2; \
+         SELECT set_config('synchronous_commit', 'local', true) WHERE current_setting('synchronous_commit') = 'off'"
+    )
+}
+
 /// One transaction.
-async fn bring(connection: &mut PgConnection, batch: Batch) -> Result<bool, sqlx::Error> {
+async fn bring(
+    connection: &mut PgConnection,
+    begin: String,
+    batch: Batch,
+) -> Result<bool, sqlx::Error> {
     let Batch {
         searches,
         events,
         steps,
         ..
     } = batch;
-    let mut transaction = connection.begin().await?;
+    let mut transaction = connection.begin_with(AssertSqlSafe(begin)).await?;
     for step in steps.values() {
         let (last_seq, last_event): (i64, i64) =
             sqlx::query_as("SELECT last_seq, last_event FROM soulseek.lock_cursor($1)")

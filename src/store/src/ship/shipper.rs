@@ -31,6 +31,9 @@ pub struct ShipOptions {
     pub retry_min: Duration,
     /// The longest wait after a failure.
     pub retry_max: Duration,
+    /// How long a transaction may take before the connection is given up. Something small is waited for 20 seconds at
+    /// most.
+    pub patience: Duration,
     /// How long shipping goes on after the end of collection. What is left then stays in the spool.
     pub drain: Duration,
 }
@@ -44,6 +47,7 @@ impl Default for ShipOptions {
             linger: Duration::from_secs(1),
             retry_min: Duration::from_millis(500),
             retry_max: Duration::from_secs(30),
+            patience: Duration::from_mins(2),
             drain: Duration::from_secs(10),
         }
     }
@@ -118,7 +122,7 @@ impl Shipper {
     pub fn new(dir: &Path, database: Database, options: ShipOptions) -> Self {
         Self {
             dir: dir.to_owned(),
-            database,
+            database: database.with_patience(options.patience),
             options,
             status: watch::Sender::default(),
         }
@@ -177,7 +181,9 @@ impl Shipper {
         stop: &CancellationToken,
     ) -> Result<(), ShipError> {
         let mut outbox = Outbox::open(&self.dir).await?;
-        let mut sender = Sender::connect(&self.database).await?;
+        // As long as there is no connection, nobody else counts them.
+        self.waits(outbox.held().await?);
+        let mut sender = Sender::connect(&self.database, self.options.patience).await?;
         loop {
             let clients = outbox.clients().await?;
             let cursors = sender.register(&outbox.id().await?, &clients).await?;
@@ -220,6 +226,7 @@ impl Shipper {
                 } else if ending {
                     return Ok(true);
                 } else {
+                    self.is_well();
                     self.idle(spool, stop).await;
                 }
             } else {
@@ -270,10 +277,8 @@ impl Shipper {
         let took = began.elapsed();
         position.forget(outbox, through).await;
         position.adapt(took, &self.options);
+        self.is_well();
         self.status.send_modify(|status| {
-            if status.trouble.take().is_some() {
-                tracing::info!(waiting = status.waiting, "the database takes records again");
-            }
             status.shipped += records;
             status.waiting = status.waiting.saturating_sub(records);
             status.last_batch_records = records;
@@ -316,10 +321,25 @@ impl Shipper {
             }
             waiting += (client.last_seq - there).unsigned_abs();
         }
-        self.status
-            .send_if_modified(|status| std::mem::replace(&mut status.waiting, waiting) != waiting);
+        self.waits(waiting);
         let known = |client: &Client| cursors.contains_key(&client.id);
         Ok(!clients.iter().all(known))
+    }
+
+    fn waits(&self, waiting: u64) {
+        self.status
+            .send_if_modified(|status| std::mem::replace(&mut status.waiting, waiting) != waiting);
+    }
+
+    /// The end of trouble.
+    fn is_well(&self) {
+        self.status.send_if_modified(|status| {
+            let ends = status.trouble.take().is_some();
+            if ends {
+                tracing::info!(waiting = status.waiting, "the database takes records again");
+            }
+            ends
+        });
     }
 
     /// Once for each kind of trouble.
