@@ -104,6 +104,37 @@ async fn assert_archived(
     Ok(())
 }
 
+async fn case(server: &Postgres, number: usize, side: Side) -> Result<u32> {
+    let name = format!("{side:?}{number}").to_lowercase();
+    let url = copied(server, &name).await?;
+    let dir = TempDir::new()?;
+    let destination = dir.path().to_str().context("a path")?;
+    let mut killed = 0;
+    for at in [number, number / 2 + 10] {
+        let start = |proxy: &Proxy| Ok(archive(&proxy.url(&url), destination)?.spawn()?);
+        killed += u32::from(
+            kill_at(server, at, side, start)
+                .await
+                .with_context(|| name.clone())?,
+        );
+    }
+    succeed(archive(&url, destination)?)
+        .await
+        .with_context(|| name.clone())?;
+    assert_archived(
+        server,
+        &name,
+        dir.path(),
+        2 * IN_MONTH,
+        2 * (RECORDS - IN_MONTH),
+    )
+    .await?;
+    server
+        .psql("postgres", &format!("DROP DATABASE {name}"))
+        .await?;
+    Ok(killed)
+}
+
 /// The archiver is killed at every message that does something, before it goes out and after; its next run is killed, too;
 /// the one after that finishes.
 #[tokio::test]
@@ -128,36 +159,6 @@ async fn killed_at_every_message_it_archives_each_record_once() {
         .unwrap();
         moments(&proxy.kinds())
     };
-    async fn case(server: &Postgres, number: usize, side: Side) -> Result<u32> {
-        let name = format!("{side:?}{number}").to_lowercase();
-        let url = copied(server, &name).await?;
-        let dir = TempDir::new()?;
-        let destination = dir.path().to_str().context("a path")?;
-        let mut killed = 0;
-        for at in [number, number / 2 + 10] {
-            let start = |proxy: &Proxy| Ok(archive(&proxy.url(&url), destination)?.spawn()?);
-            killed += u32::from(
-                kill_at(server, at, side, start)
-                    .await
-                    .with_context(|| name.clone())?,
-            );
-        }
-        succeed(archive(&url, destination)?)
-            .await
-            .with_context(|| name.clone())?;
-        assert_archived(
-            server,
-            &name,
-            dir.path(),
-            2 * IN_MONTH,
-            2 * (RECORDS - IN_MONTH),
-        )
-        .await?;
-        server
-            .psql("postgres", &format!("DROP DATABASE {name}"))
-            .await?;
-        Ok(killed)
-    }
     let mut killed = 0;
     let mut running = JoinSet::new();
     for number in moments {

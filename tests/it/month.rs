@@ -1,6 +1,5 @@
 //! The whole way of a month: five collectors write it through `PgBouncer` while the month before is archived and the figures
 //! are kept up to date, and all of them are killed at random. In the end the totals agree to the record.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{fs, sync::Arc, time::Duration};
 

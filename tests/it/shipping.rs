@@ -14,6 +14,9 @@ use tokio::{process::Child, task::JoinSet};
 
 use crate::study::{AT_ONCE, Script, collector, finish, kill_at, migrated, moments};
 
+/// Of each collector that is interrupted.
+const RECORDS: u64 = 2_500;
+
 /// Every record of every client is there once: `client|count|distinct|sum of the numbers`, and what was counted agrees.
 async fn assert_once(server: &Postgres, database: &str, client: &str, records: u64) {
     let sql = format!(
@@ -78,11 +81,25 @@ async fn undisturbed(server: &Postgres, url: &str, records: u64) -> String {
     proxy.kinds()
 }
 
+async fn case(server: &Postgres, url: &str, number: usize, side: Side) -> Result<u32> {
+    let client = format!("{side:?}{number}").to_lowercase();
+    let script = Script::new(&client, RECORDS);
+    let dir = TempDir::new()?;
+    let mut killed = 0;
+    // The seventeenth is in the first transaction.
+    for at in [number, 17] {
+        let start = |proxy: &Proxy| collector(script, dir.path(), &proxy.url(url));
+        killed += u32::from(kill_at(server, at, side, start).await?);
+    }
+    finish(collector(script, dir.path(), url)?).await?;
+    assert_once(server, "fleet", &client, RECORDS).await;
+    Ok(killed)
+}
+
 /// The process is killed at every message that does something, before it goes out and after; its next run is killed, too;
 /// the one after that finishes.
 #[tokio::test]
 async fn killed_at_every_message_it_sends_each_record_once() {
-    const RECORDS: u64 = 2_500;
     let server = Arc::new(Postgres::start().await.unwrap());
     let url = migrated(&server, "fleet").await.unwrap();
     let moments = moments(&undisturbed(&server, &url, RECORDS).await);
@@ -90,20 +107,6 @@ async fn killed_at_every_message_it_sends_each_record_once() {
     let cases = moments
         .iter()
         .flat_map(|number| sides.map(|side| (*number, side)));
-    async fn case(server: &Postgres, url: &str, number: usize, side: Side) -> Result<u32> {
-        let client = format!("{side:?}{number}").to_lowercase();
-        let script = Script::new(&client, RECORDS);
-        let dir = TempDir::new()?;
-        let mut killed = 0;
-        // The seventeenth is in the first transaction.
-        for at in [number, 17] {
-            let start = |proxy: &Proxy| collector(script, dir.path(), &proxy.url(url));
-            killed += u32::from(kill_at(server, at, side, start).await?);
-        }
-        finish(collector(script, dir.path(), url)?).await?;
-        assert_once(server, "fleet", &client, RECORDS).await;
-        Ok(killed)
-    }
     let mut killed = 0;
     let mut running = JoinSet::new();
     for (number, side) in cases {
@@ -120,7 +123,6 @@ async fn killed_at_every_message_it_sends_each_record_once() {
 /// The same with connections that break, which the process survives.
 #[tokio::test]
 async fn cut_at_every_message_it_goes_on_by_itself() {
-    const RECORDS: u64 = 2_500;
     let server = Arc::new(Postgres::start().await.unwrap());
     let url = migrated(&server, "fleet").await.unwrap();
     let moments = moments(&undisturbed(&server, &url, RECORDS).await);

@@ -16,7 +16,7 @@ const URL_VARIABLE: &str = "DATABASE_URL";
 /// Where the URL of the database is. It holds a password, so it is not an argument: everybody can read those.
 #[derive(Debug, Args)]
 pub(crate) struct DatabaseUrl {
-    /// File with the database's URL, as a Secret is mounted; without it the environment's DATABASE_URL counts
+    /// File with the database's URL, as a Secret is mounted; without it the environment's `DATABASE_URL` counts
     #[arg(long, value_name = "FILE", env = "DATABASE_URL_FILE")]
     database_url_file: Option<PathBuf>,
 }

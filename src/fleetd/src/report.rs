@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use fleet_store::Place;
 use fleet_store::report::refresh;
 use fleet_telemetry::logging::{self, Format};
 use tracing::{info, warn};

@@ -43,7 +43,7 @@ async fn main() -> Result<()> {
     let mut options = ShipOptions::default();
     options.linger = Duration::from_millis(50);
     options.retry_max = Duration::from_secs(1);
-    options.drain = Duration::from_secs(120);
+    options.drain = Duration::from_mins(2);
     let shipper = Shipper::new(&arguments.data_dir, database, options);
     let status = shipper.status();
     let shipping = tokio::spawn(shipper.run(spool.status(), stop.clone()));
@@ -72,7 +72,7 @@ fn record(arguments: &Arguments, seq: u64) -> Result<Record> {
         received_at: arguments.from.as_microsecond() + (number - 1) * arguments.step_ms * 1000,
         username: format!("dXNlciBudW1iZXIg{:08}", seq % 1000 * 7 % 100_000_000),
         query: format!("{} record {seq}", arguments.client),
-        query_raw: (seq % 500 == 0).then(|| vec![0xff, 0x00]),
+        query_raw: seq.is_multiple_of(500).then(|| vec![0xff, 0x00]),
         token: u32::try_from(seq * 2_654_435_761 % (1 << 32))?,
         source: [
             Source::Parent,

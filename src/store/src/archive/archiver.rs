@@ -365,7 +365,7 @@ impl Archiver {
         }
     }
 
-    async fn verify(&mut self, part: &Part) -> Result<(), ArchiveError> {
+    async fn verify(&self, part: &Part) -> Result<(), ArchiveError> {
         self.progress.send_replace(ArchiveProgress {
             doing: format!("{}: reading back", part.month),
             records: 0,

@@ -95,6 +95,7 @@ impl Wanted {
 
 /// Where the records of a study are.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one of them")]
 pub enum Place {
     /// In PostgreSQL.
     Database(Database),
@@ -104,6 +105,7 @@ pub enum Place {
 
 /// The live tables.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one of them")]
 pub(crate) enum Hot {
     Postgres(PostgresHot),
     Sqlite(SqliteHot),
@@ -187,12 +189,18 @@ impl Hot {
 
     /// Tables that were taken away for this month and are still there.
     pub(crate) async fn detached(&mut self, month: Month) -> Result<Vec<String>, ArchiveError> {
-        either!(self, hot => hot.detached(month).await)
+        match self {
+            Self::Postgres(hot) => hot.detached(month).await,
+            Self::Sqlite(_) => Ok(Vec::new()),
+        }
     }
 
     /// Takes the month's table away from the others, where there are tables of months.
     pub(crate) async fn detach(&mut self, month: Month) -> Result<Option<String>, ArchiveError> {
-        either!(self, hot => hot.detach(month).await)
+        match self {
+            Self::Postgres(hot) => hot.detach(month).await.map(Some),
+            Self::Sqlite(_) => Ok(None),
+        }
     }
 
     /// Deletes what is in verified files; gives the number of records.

@@ -70,11 +70,11 @@ impl Rows {
         self.i64(dated(micros) - EPOCH);
     }
 
-    /// A text or bytes; at most 2 GiB, which no record reaches.
+    /// Bytes, or a text without U+0000; less than 2 GiB, which no record reaches.
     pub(crate) fn bytes(&mut self, value: &[u8]) {
         let length = i32::try_from(value.len()).unwrap_or(i32::MAX);
         self.0.extend(length.to_be_bytes());
-        self.0.extend(&value[..length as usize]);
+        self.0.extend(value);
     }
 
     /// A text. The database knows none with U+0000: one such record would hold up all that come after it.

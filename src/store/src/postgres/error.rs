@@ -242,7 +242,7 @@ impl PostgresError {
 fn is_about_tls(error: &io::Error) -> bool {
     error
         .get_ref()
-        .is_some_and(|cause| cause.is::<rustls::Error>())
+        .is_some_and(<dyn std::error::Error + Send + Sync + 'static>::is::<rustls::Error>)
 }
 
 /// What a pooler means.

@@ -20,7 +20,7 @@ pub(crate) use summary::Summary;
 
 /// What is wrong with a file, or why it could not be written.
 #[derive(Debug, thiserror::Error)]
-pub enum FormatError {
+pub(super) enum FormatError {
     /// The file's content.
     #[error("it is damaged or no archive: {0}")]
     Damaged(String),

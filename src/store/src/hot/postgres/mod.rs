@@ -118,7 +118,7 @@ impl PostgresHot {
     }
 
     /// Each try holds writers up for half a second at most, so that there may be many.
-    pub(crate) async fn detach(&mut self, month: Month) -> Result<Option<String>, ArchiveError> {
+    pub(crate) async fn detach(&mut self, month: Month) -> Result<String, ArchiveError> {
         let tries = ExponentialBuilder::default()
             .with_min_delay(Duration::from_secs(1))
             .with_max_delay(Duration::from_secs(30))
@@ -138,7 +138,7 @@ impl PostgresHot {
                 tracing::info!(%month, wait_s = wait.as_secs_f32(), "the month is in use, trying again: {error}");
             })
             .await?;
-        Ok(Some(name))
+        Ok(name)
     }
 
     pub(crate) async fn drop_archived(

@@ -142,14 +142,6 @@ impl SqliteHot {
         .await
     }
 
-    pub(crate) async fn detached(&mut self, _: Month) -> Result<Vec<String>, ArchiveError> {
-        Ok(Vec::new())
-    }
-
-    pub(crate) async fn detach(&mut self, _: Month) -> Result<Option<String>, ArchiveError> {
-        Ok(None)
-    }
-
     /// In small steps, each of which can be the last before a crash: the next run goes on.
     pub(crate) async fn drop_archived(
         &mut self,
