@@ -10,6 +10,7 @@ test: ## all tests, with real Soulseek clients (needs python3 with venv)
 
 bench: ## the benchmarks, with the peer in the same run
 	cargo bench --workspace --bench spool
+	cargo bench --workspace --bench archive
 	cargo bench --workspace --bench soulseek
 
 lint: ## formatting and clippy, as CI does it

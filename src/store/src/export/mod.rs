@@ -145,7 +145,7 @@ fn ceiling(moment: Timestamp) -> i64 {
 }
 
 /// RFC 3339 in UTC with microseconds, as in the views.
-fn rfc3339(micros: i64) -> String {
+pub(crate) fn rfc3339(micros: i64) -> String {
     match Timestamp::from_microsecond(micros) {
         Ok(moment) => format!("{moment:.6}"),
         // Beyond the year 9999: a clock that is this wrong has no date.
