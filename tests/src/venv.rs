@@ -1,4 +1,4 @@
-//! A Python environment with the clients of `peers/requirements.txt`, made once and kept under the target directory.
+//! Python environments with what `peers/*requirements.txt` name, made once and kept under the target directory.
 
 use std::{
     fs::{self, File},
@@ -10,51 +10,85 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::target;
 
-const REQUIREMENTS: &str = include_str!("../peers/requirements.txt");
-
-/// What aioslsk asks for.
+/// What aioslsk and numpy ask for.
 const OLDEST_PYTHON: &str = "3.11";
 
-/// The Python interpreter of the environment. The first call on a machine installs the clients; it blocks until
-/// that is done, also when another process does it.
+struct Environment {
+    /// The directory.
+    name: &'static str,
+    file: &'static str,
+    requirements: &'static str,
+}
+
+const PEERS: Environment = Environment {
+    name: "venv",
+    file: concat!(env!("CARGO_MANIFEST_DIR"), "/peers/requirements.txt"),
+    requirements: include_str!("../peers/requirements.txt"),
+};
+
+const ARCHIVE: Environment = Environment {
+    name: "archive-venv",
+    file: concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/peers/archive-requirements.txt"
+    ),
+    requirements: include_str!("../peers/archive-requirements.txt"),
+};
+
+/// The Python interpreter with the Soulseek clients. The first call on a machine installs them; it blocks until that is
+/// done, also when another process does it.
 pub fn python() -> Result<PathBuf> {
+    interpreter(&PEERS)
+}
+
+/// The same with `DuckDB` and pandas.
+pub fn archive_python() -> Result<PathBuf> {
+    interpreter(&ARCHIVE)
+}
+
+fn interpreter(environment: &Environment) -> Result<PathBuf> {
+    let Environment {
+        name,
+        file,
+        requirements,
+    } = environment;
     let peers = target::peers_dir()?;
-    let lock = File::create(peers.join("venv.lock")).context("failed to create the lock file")?;
+    let lock = File::create(peers.join(format!("{name}.lock")))
+        .context("failed to create the lock file")?;
     lock.lock().context("failed to lock the environment")?;
 
-    let venv = peers.join("venv");
+    let venv = peers.join(name);
     let python = venv.join("bin").join("python");
     // Written last, so that an environment with the stamp is complete.
     let stamp = venv.join("requirements.txt");
     let is_current = python.exists()
-        && fs::read_to_string(&stamp).is_ok_and(|installed| installed == REQUIREMENTS);
+        && fs::read_to_string(&stamp).is_ok_and(|installed| installed == *requirements);
     if !is_current {
-        install(&venv, &python)?;
-        fs::write(&stamp, REQUIREMENTS)
+        install(&venv, &python, file)?;
+        fs::write(&stamp, requirements)
             .with_context(|| format!("failed to write {}", stamp.display()))?;
     }
     Ok(python)
 }
 
-fn install(venv: &Path, python: &Path) -> Result<()> {
+fn install(venv: &Path, python: &Path, requirements: &str) -> Result<()> {
     check_python()?;
     if venv.exists() {
         fs::remove_dir_all(venv).with_context(|| format!("failed to remove {}", venv.display()))?;
     }
     run(Command::new("python3").args(["-m", "venv"]).arg(venv)).with_context(|| {
-        "failed to make a Python environment for the test clients; \
+        "failed to make a Python environment for the tests; \
          install Python's venv and pip modules (on Debian and Ubuntu: apt install python3-venv python3-pip)"
     })?;
-    let requirements = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/requirements.txt");
     run(Command::new(python)
         .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"])
         .args(["--no-deps", "--require-hashes", "--only-binary=:all:", "-r", requirements]))
-    .context("failed to install the test clients with pip; it needs a Python package index, the first time only")
+    .context("failed to install what the tests need with pip; it needs a Python package index, the first time only")
 }
 
 fn check_python() -> Result<()> {
     let advice = format!(
-        "the tests run Soulseek clients written in Python: install Python {OLDEST_PYTHON} or newer"
+        "the tests run programs written in Python: install Python {OLDEST_PYTHON} or newer"
     );
     let Ok(output) = Command::new("python3")
         .args(["-c", "import sys; print('%d.%d' % sys.version_info[:2])"])
@@ -102,15 +136,17 @@ mod tests {
 
     #[test]
     fn every_requirement_has_a_version_and_a_hash() {
-        let packages = REQUIREMENTS.replace("\\\n", "");
-        let packages = packages
-            .lines()
-            .filter(|line| !line.trim_start().starts_with('#'));
-        for package in packages {
-            assert!(
-                package.contains("==") && package.contains("--hash=sha256:"),
-                "{package}"
-            );
+        for environment in [PEERS, ARCHIVE] {
+            let packages = environment.requirements.replace("\\\n", "");
+            let packages = packages
+                .lines()
+                .filter(|line| !line.trim_start().starts_with('#'));
+            for package in packages {
+                assert!(
+                    package.contains("==") && package.contains("--hash=sha256:"),
+                    "{package}"
+                );
+            }
         }
     }
 }

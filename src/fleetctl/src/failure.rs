@@ -175,7 +175,7 @@ impl From<ArchiveError> for Failure {
             ArchiveError::Postgres(error) => return error.into(),
             ref error if error.is_about_the_file() => ARCHIVE,
             ArchiveError::Destination(_)
-            | ArchiveError::Io { .. }
+            | ArchiveError::Format(_)
             | ArchiveError::Busy { .. }
             | ArchiveError::Differs { .. }
             | ArchiveError::Unreadable(_)

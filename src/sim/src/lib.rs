@@ -1,4 +1,5 @@
 //! Servers that stand in for the real ones, for tests and for people who develop on a laptop. They
 //! speak the real protocols, so the official clients work against them unchanged.
 
+pub mod random;
 pub mod soulseek;

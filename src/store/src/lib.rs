@@ -2,6 +2,7 @@
 //!
 //! - [`Spool`] and [`SpoolClient`] write, with group commit and bounded memory.
 //! - [`Reader`] and [`export`] read, also while a collector is writing.
+//! - [`archive`] keeps whole months in files.
 //! - [`Pseudonymizer`] turns user names into what may be kept.
 //!
 //! # What can be lost
@@ -11,7 +12,7 @@
 //! commits, in size at most [`SpoolOptions::queue_bytes`]. A full disk loses nothing: the queue fills, `append` waits, and
 //! writing goes on when there is room.
 
-mod archive;
+pub mod archive;
 mod batch;
 mod client;
 mod database;

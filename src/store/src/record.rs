@@ -37,6 +37,13 @@ impl Source {
         }
     }
 
+    /// The opposite of [`as_str`](Self::as_str).
+    pub(crate) fn of_word(word: &str) -> Option<Self> {
+        [Self::Parent, Self::Embedded, Self::Server, Self::Direct]
+            .into_iter()
+            .find(|source| source.as_str() == word)
+    }
+
     /// The word that people and exports see.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -6,6 +6,7 @@
 
 mod connection;
 mod searchers;
+pub mod traffic;
 mod users;
 
 use std::collections::HashMap;

@@ -1,11 +1,9 @@
 //! What can go wrong with archives, and what a person does then.
 
-use std::io;
-
 use crate::StoreError;
 use crate::postgres::PostgresError;
 
-use super::{DestinationError, Month};
+use super::{DestinationError, FileError, Month};
 
 /// What can go wrong with archives.
 #[derive(Debug, thiserror::Error)]
@@ -89,14 +87,9 @@ pub enum ArchiveError {
         /// What is wrong.
         reason: String,
     },
-    /// A file could not be written or read.
-    #[error("{file} could not be written or read")]
-    Io {
-        /// Where it is.
-        file: String,
-        /// What the system says.
-        source: io::Error,
-    },
+    /// A file could not be written or read, or is damaged.
+    #[error(transparent)]
+    Format(#[from] FileError),
     /// What the database sent is not what it should be.
     #[error("the records cannot be read: {0}")]
     Unreadable(&'static str),
@@ -138,9 +131,7 @@ impl ArchiveError {
                 "nothing was changed: keep the file for a look; while its records are live, archive the month again, \
                  else put the file back from a copy"
             }
-            Self::Io { .. } => {
-                "check the place for the files, then run it once more: it goes on where it was"
-            }
+            Self::Format(error) => return error.hint(),
             Self::Unreadable(_) | Self::Stopped => "run it once more: it goes on where it was",
         };
         Some(hint.to_owned())
@@ -149,7 +140,8 @@ impl ArchiveError {
     /// Whether a file is the trouble, so that writing it again helps.
     pub fn is_about_the_file(&self) -> bool {
         match self {
-            Self::File { .. } => true,
+            Self::File { .. }
+            | Self::Format(FileError::Damaged { .. } | FileError::NotAnArchive { .. }) => true,
             Self::Destination(error) => error.is_not_found(),
             _ => false,
         }

@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 
-use super::format::{self, Digest, FormatError, Summary};
+use super::format::{FileError, FileWriter, RowDigest, Summary, read_csv_gz, read_parquet};
 use super::manifest::{Manifest, manifest_name};
 use super::pipe::PipeWriter;
 use super::{ArchiveError, ArchiveProgress, Destination, FileFormat, Part, Span};
@@ -22,14 +22,12 @@ use crate::hot::{Hot, Wanted};
 /// Heaps of rows, and pieces of the file, that may be on their way.
 const UNDER_WAY: usize = 4;
 /// What is fetched at once of a file that is read back.
-const FETCH: u64 = 1 << 20;
+const FETCH: usize = 1 << 20;
 
 /// A file that was written.
 pub(super) struct Written {
     pub(super) spans: Vec<Span>,
     pub(super) summary: Summary,
-    pub(super) bytes: u64,
-    pub(super) sha256: String,
 }
 
 /// Writes the wanted rows to a file. Nothing is there under its name until all of it is.
@@ -52,38 +50,27 @@ pub(super) async fn write(
         drop(to_encoder);
         spans
     };
-    let uploading = async {
-        let mut hash = Sha256::new();
-        let mut bytes = 0;
+    let uploading = async move {
         while let Some(piece) = pieces.recv().await {
-            hash.update(&piece);
-            bytes += piece.len() as u64;
             upload.write(piece).await?;
         }
-        // Nobody takes pieces any more, should this end early.
-        Ok::<_, ArchiveError>((upload, bytes, hex(&hash.finalize())))
+        // Should this end early, `pieces` goes, and nobody waits for it.
+        Ok::<_, ArchiveError>(upload)
     };
     let (spans, uploaded) = tokio::join!(reading, uploading);
     let encoded = encoder.await.map_err(|_| ArchiveError::Stopped)?;
-    // Whoever failed first made the others stop: its reason is the one to tell.
-    let (upload, bytes, sha256) = match (uploaded, &encoded, &spans) {
-        (Ok(uploaded), Ok(_), Ok(_)) => uploaded,
-        (Ok((upload, ..)), _, _) => {
-            upload.abort().await?;
-            spans?;
-            return Err(of_file(destination, name)(encoded.err().unwrap_or_else(
-                || FormatError::Damaged("it was not written to the end".to_owned()),
-            )));
+    let upload = uploaded?;
+    // Whoever failed made the others stop: the reader's reason is the one to tell, then the encoder's.
+    let failed = match (spans, encoded) {
+        (Ok(spans), Ok(summary)) => {
+            upload.finish().await?;
+            return Ok(Written { spans, summary });
         }
-        (Err(error), _, _) => return Err(error),
+        (Err(ArchiveError::Stopped) | Ok(_), Err(error)) => error.into(),
+        (Err(error), _) => error,
     };
-    upload.finish().await?;
-    Ok(Written {
-        spans: spans?,
-        summary: encoded.map_err(of_file(destination, name))?,
-        bytes,
-        sha256,
-    })
+    upload.abort().await?;
+    Err(failed)
 }
 
 fn encode(
@@ -91,15 +78,17 @@ fn encode(
     output: PipeWriter,
     format: FileFormat,
     progress: &watch::Sender<ArchiveProgress>,
-) -> Result<Summary, FormatError> {
-    let mut writer = format::Writer::new(format, output)?;
+) -> Result<Summary, FileError> {
+    let mut writer = FileWriter::new(format, output)?;
     while let Some(heap) = rows.blocking_recv() {
         progress.send_modify(|progress| progress.records += heap.len() as u64);
-        for row in heap {
+        for row in &heap {
             writer.push(row)?;
         }
     }
-    writer.finish()
+    let (summary, mut output) = writer.finish()?;
+    output.flush().map_err(FileError::Write)?;
+    Ok(summary)
 }
 
 /// Writes what stands beside a file.
@@ -157,7 +146,7 @@ pub(super) async fn verify(
             "its SHA-256 is not the one that was noted".to_owned(),
         ));
     }
-    let mut digest = Digest::default();
+    let mut digest = RowDigest::default();
     let mut records = 0_i64;
     let mut rows = read(&part.file_path, None).await?;
     while let Some(heap) = rows.recv().await {
@@ -200,41 +189,52 @@ pub(crate) async fn read(
     let (to, rows) = mpsc::channel(UNDER_WAY);
     let location = location.to_owned();
     spawn_blocking(move || {
-        let wrong = |error: FormatError| match error {
-            FormatError::Io(source) => ArchiveError::Io {
-                file: location.clone(),
-                source,
-            },
-            FormatError::Damaged(reason) => ArchiveError::File {
-                file: location.clone(),
-                reason,
-            },
-        };
-        let decode = || -> Result<(), FormatError> {
-            let mut heap = Vec::new();
-            let mut bytes = 0;
-            for row in format::read(format, file, micros)? {
-                let row = row?;
-                bytes += row.query.len() + 200;
-                heap.push(row);
-                if bytes > 1 << 20 {
-                    bytes = 0;
-                    if to.blocking_send(Ok(std::mem::take(&mut heap))).is_err() {
-                        return Ok(());
-                    }
-                }
+        let decoded = match format {
+            FileFormat::Parquet => {
+                read_parquet(location, file, micros).and_then(|rows| hand_over(rows, &to))
             }
-            let _ = to.blocking_send(Ok(heap));
-            Ok(())
+            FileFormat::CsvGz => {
+                let bytes = BufReader::with_capacity(FETCH, file.from(0));
+                read_csv_gz(location, bytes, micros).and_then(|rows| hand_over(rows, &to))
+            }
         };
-        if let Err(error) = decode() {
-            let _ = to.blocking_send(Err(wrong(error)));
+        if let Err(error) = decoded {
+            // Nobody waits for it any more, then.
+            let _ = to.blocking_send(Err(error.into()));
         }
     });
     Ok(rows)
 }
 
+/// What a row takes beside its query.
+const ROW: usize = 200;
+/// Bytes of a heap.
+const HEAP: usize = 1 << 20;
+
+/// Hands rows over in heaps, as long as somebody takes them.
+fn hand_over(
+    rows: impl Iterator<Item = Result<Row, FileError>>,
+    to: &mpsc::Sender<Result<Vec<Row>, ArchiveError>>,
+) -> Result<(), FileError> {
+    let mut heap = Vec::new();
+    let mut bytes = 0;
+    for row in rows {
+        let row = row?;
+        bytes += row.query.len() + ROW;
+        heap.push(row);
+        if bytes > HEAP {
+            bytes = 0;
+            if to.blocking_send(Ok(std::mem::take(&mut heap))).is_err() {
+                return Ok(());
+            }
+        }
+    }
+    let _ = to.blocking_send(Ok(heap));
+    Ok(())
+}
+
 /// A file elsewhere, for code that reads here and there in it. Not for async code.
+#[derive(Clone)]
 struct Remote {
     destination: Destination,
     name: String,
@@ -243,6 +243,10 @@ struct Remote {
 }
 
 impl Remote {
+    fn from(self, at: u64) -> RemoteRead {
+        RemoteRead { file: self, at }
+    }
+
     fn fetch(&self, range: Range<u64>) -> io::Result<Bytes> {
         self.runtime
             .block_on(self.destination.read_range(&self.name, range))
@@ -260,19 +264,7 @@ impl ChunkReader for Remote {
     type T = BufReader<RemoteRead>;
 
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        let read = RemoteRead {
-            file: Self {
-                destination: self.destination.clone(),
-                name: self.name.clone(),
-                size: self.size,
-                runtime: self.runtime.clone(),
-            },
-            at: start,
-        };
-        Ok(BufReader::with_capacity(
-            usize::try_from(FETCH).unwrap_or(1 << 20),
-            read,
-        ))
+        Ok(BufReader::with_capacity(FETCH, self.clone().from(start)))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
@@ -303,20 +295,6 @@ impl Read for RemoteRead {
         rest.write_all(&bytes)?;
         self.at = end;
         Ok(bytes.len())
-    }
-}
-
-fn of_file(destination: &Destination, name: &str) -> impl Fn(FormatError) -> ArchiveError {
-    let file = destination.location(name);
-    move |error| match error {
-        FormatError::Io(source) => ArchiveError::Io {
-            file: file.clone(),
-            source,
-        },
-        FormatError::Damaged(reason) => ArchiveError::File {
-            file: file.clone(),
-            reason,
-        },
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::format::Summary;
+use super::format::{COLUMNS, ClientSummary, Summary};
 use super::{FileFormat, Part, Span};
 
 /// The version of the manifest's form.
@@ -24,6 +24,8 @@ pub struct Manifest {
     pub file: String,
     /// `parquet` or `csv.gz`.
     pub format: String,
+    /// What each column is.
+    pub columns: Vec<ManifestColumn>,
     /// The version of the program that wrote it.
     pub written_by: String,
     /// When it was written.
@@ -42,6 +44,18 @@ pub struct Manifest {
     pub last_received_at: Option<Timestamp>,
     /// Who recorded.
     pub clients: Vec<ManifestClient>,
+}
+
+/// A column.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What it says.
+    pub meaning: String,
 }
 
 /// The records of one region and spool.
@@ -63,8 +77,10 @@ impl Manifest {
     pub(crate) fn new(part: &Part, name: &str, format: FileFormat, summary: &Summary) -> Self {
         let time = |micros: Option<i64>| Timestamp::from_microsecond(micros?).ok();
         let client = |span: &Span| {
-            let key = (span.client_id.clone(), span.spool.clone());
-            let found = summary.clients.get(&key);
+            let same = |client: &&ClientSummary| {
+                *client.client_id == *span.client_id && *client.spool == *span.spool
+            };
+            let found = summary.clients.iter().find(same);
             ManifestClient {
                 span: span.clone(),
                 records: found.map_or(0, |client| client.records),
@@ -79,12 +95,19 @@ impl Manifest {
             part: part.part,
             file: name.to_owned(),
             format: format.extension().to_owned(),
+            columns: COLUMNS
+                .map(|(name, kind, meaning)| ManifestColumn {
+                    name: name.to_owned(),
+                    kind: kind.to_owned(),
+                    meaning: meaning.to_owned(),
+                })
+                .into(),
             written_by: concat!("research-fleet ", env!("CARGO_PKG_VERSION")).to_owned(),
             written_at: Timestamp::now(),
             record_count: summary.records,
             file_size: part.file_size.unwrap_or_default().unsigned_abs(),
             sha256: part.sha256.clone().unwrap_or_default(),
-            digest: summary.digest.to_string(),
+            digest: summary.digest.clone(),
             first_received_at: time(summary.first_received_at),
             last_received_at: time(summary.last_received_at),
             clients: part.spans.iter().map(client).collect(),

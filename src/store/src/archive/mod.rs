@@ -16,9 +16,13 @@ mod rows;
 pub use archiver::{ArchiveOptions, ArchiveProgress, Archived, Archiver, WrittenFile};
 pub use destination::{Destination, DestinationError, DestinationSettings, Upload};
 pub use error::ArchiveError;
-pub use format::{FileFormat, ParseFileFormatError};
+pub use format::{
+    ClientSummary, CsvGzWriter, CsvRows, FileError, FileFacts, FileFormat, FileWriter, Hashing,
+    ParquetRows, ParquetWriter, ParseFileFormatError, RowDigest, Summary, read_csv_gz, read_file,
+    read_parquet,
+};
 pub use list::{Checked, Listed, list_archives, verify_archives};
-pub use manifest::{Manifest, ManifestClient};
+pub use manifest::{Manifest, ManifestClient, ManifestColumn};
 pub(crate) use month::days_since_1970;
 pub use month::{Month, ParseMonthError};
 pub(crate) use part::covered;

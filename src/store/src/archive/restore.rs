@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::{mpsc, watch};
 
 use super::file::{self, read_manifest};
-use super::format::Digest;
+use super::format::RowDigest;
 use super::{ArchiveError, ArchiveProgress, Destination, Month, Part, PartState, part};
 use crate::Row;
 use crate::hot::{Heaps, Hot, Place};
@@ -116,7 +116,7 @@ async fn pass_on(
         Ok(heaps) => heaps,
         Err(error) => return to.send(Err(error)).await.is_ok(),
     };
-    let mut digest = Digest::default();
+    let mut digest = RowDigest::default();
     let mut records = 0;
     while let Some(heap) = heaps.recv().await {
         for row in heap.iter().flatten() {
