@@ -91,7 +91,7 @@ impl Batch {
     }
 
     /// Takes a record, unless the database has it.
-    pub(super) fn add_search(&mut self, row: Search, cursor: Cursor) {
+    pub(super) fn add_search(&mut self, row: &Search, cursor: Cursor) {
         self.last_search = row.id;
         let step = Step::of(&mut self.steps, row.client, cursor);
         if row.seq <= step.to.last_seq {
@@ -103,7 +103,7 @@ impl Batch {
         *step.days.entry(day).or_default() += 1;
         self.days.insert(day);
         self.records += 1;
-        write(&mut self.searches, &row, cursor.client);
+        write(&mut self.searches, row, cursor.client);
     }
 
     /// Takes a line of the journal, unless the database has it.

@@ -119,7 +119,7 @@ impl Outbox {
             let Some(cursor) = cursors.get(&search.client) else {
                 break;
             };
-            batch.add_search(search, *cursor);
+            batch.add_search(&search, *cursor);
             if batch.bytes() >= FULL {
                 break;
             }
