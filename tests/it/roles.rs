@@ -176,11 +176,13 @@ async fn a_writer_brings_records_and_can_neither_read_nor_change_what_is_there()
         .unwrap();
 }
 
+/// How far the only client is, and what was counted.
+const CURSOR: &str = "SELECT last_seq, last_event, missing, (SELECT sum(searches) FROM soulseek.day_count) \
+                      FROM soulseek.ingest_cursor";
+
 #[tokio::test]
 async fn a_writer_moves_its_cursor_over_what_it_brings_and_never_back() {
     let server = study().await.unwrap();
-    const CURSOR: &str = "SELECT last_seq, last_event, missing, (SELECT sum(searches) FROM soulseek.day_count) \
-                          FROM soulseek.ingest_cursor";
     let before = server.psql("fleet", CURSOR).await.unwrap();
     assert!(before.starts_with("3000|"), "{before}");
     for step in [
@@ -363,7 +365,14 @@ async fn an_archiver_drops_only_what_is_in_a_verified_archive() {
     assert_denied(&server, "archiver", FOR_OWNERS).await;
     assert_eq!(
         functions(&server, "archiver").await,
-        set(&["add_month", "month_table", "detach_month", "drop_detached"])
+        set(&[
+            "add_month",
+            "adopt",
+            "detach_month",
+            "drop_detached",
+            "month_table",
+            "register_client"
+        ])
     );
 
     let refuses = async |sql: &str, words: &str| {
