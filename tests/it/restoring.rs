@@ -93,6 +93,12 @@ async fn archived_restored_and_archived_again_everything_is_as_it_was() {
         .unwrap();
     assert!(again.contains("hint:"), "{again}");
 
+    let lines = study
+        .run(&["export", "--since", "2026-10-02"])
+        .await
+        .unwrap();
+    assert_eq!(lines.lines().count(), 12_700 - 864 - 700);
+
     // A restored month stays, late records or not, until it is archived by its name.
     study.collect("late", FROM, 100_000, 300).await.unwrap();
     let with_late = study.contents().await.unwrap();
@@ -272,6 +278,9 @@ async fn a_new_database_takes_the_files_and_the_regions_go_on() {
     assert_eq!(states(&new).await, "0|t|f\n1|t|f\n2|t|f");
 }
 
+/// What is done to a file, and what is said of it where the database knows the file and where it does not.
+type Damage<'d> = (&'d str, Box<dyn Fn() + 'd>, [&'d str; 2]);
+
 #[tokio::test]
 async fn files_that_are_not_right_are_refused_and_nothing_changes() {
     let server = Postgres::start().await.unwrap();
@@ -294,7 +303,6 @@ async fn files_that_are_not_right_are_refused_and_nothing_changes() {
         .unwrap()
         .replace("\"sha256\": \"", "\"sha256\": \"0");
 
-    type Damage<'d> = (&'d str, Box<dyn Fn() + 'd>, [&'d str; 2]);
     let damages: [Damage<'_>; 5] = [
         (
             "truncated",

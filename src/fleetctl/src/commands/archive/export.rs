@@ -17,7 +17,7 @@ pub(super) async fn run(arguments: Export) -> Result<(), Failure> {
     } = arguments;
     let rows = archived_rows(&place.place()?, month, Filter { since, until }).await?;
     write(output.as_deref(), format, async |output| {
-        Ok(export_rows(rows, format, output).await?)
+        export_rows(rows, format, output).await
     })
     .await
 }
