@@ -29,7 +29,7 @@ pub(crate) struct Run {
     /// The month, for example 2026-10; all that are over where none is named
     #[arg(long, value_name = "YYYY-MM")]
     pub(crate) month: Option<Month>,
-    /// Directory or bucket for the files: DIR or `s3://BUCKET/PREFIX`, with the usual `AWS_` variables
+    /// Directory or bucket for the files: `DIR` or `s3://BUCKET/PREFIX`, with the usual `AWS_` variables
     #[arg(long, value_name = "DIR|URL", env = "FLEET_ARCHIVE_DESTINATION")]
     pub(crate) destination: Destination,
     /// Months before this one whose records stay in the live tables, too

@@ -102,28 +102,76 @@ impl Study {
 #[tokio::test]
 async fn a_month_goes_into_a_file_and_comes_back() {
     let study = Study::new().await;
-    assert_snapshot!(study.run(&["--dry-run"]), @"");
-    assert_snapshot!(study.run(&[]), @"");
-    assert_snapshot!(study.result(&["ls", "-o", "csv"]), @"");
-    assert_snapshot!(study.result(&["verify", "-o", "csv"]), @"");
-    assert_snapshot!(study.result(&["export", "--month", "2025-10", "--format", "csv", "--since", "2025-10-31"]), @"");
-    assert_snapshot!(study.told(&["restore", "--month", "2025-10", "--dry-run"]), @"");
-    assert_snapshot!(study.told(&["restore", "--month", "2025-10"]), @"");
-    assert_snapshot!(study.run(&[]), @"");
-    assert_snapshot!(study.run(&["--month", "2025-10"]), @"");
+    assert_snapshot!(study.run(&["--dry-run"]), @r##"
+month,file,records,bytes,deleted,remark
+2025-10,DIR/files/searches_2025-10.parquet,4,,4,dry run: nothing was done
+2025-11,DIR/files/searches_2025-11.parquet,1,,1,dry run: nothing was done
+"##);
+    assert_snapshot!(study.run(&[]), @r##"
+month,file,records,bytes,deleted,remark
+2025-10,DIR/files/searches_2025-10.parquet,4,SIZE,4,
+2025-11,DIR/files/searches_2025-11.parquet,1,SIZE,1,
+"##);
+    assert_snapshot!(study.result(&["ls", "-o", "csv"]), @r##"
+month,part,state,records,bytes,are,archived_at,file,problem
+2025-10,0,verified,4,SIZE,in the file,TIME,DIR/files/searches_2025-10.parquet,
+2025-11,0,verified,1,SIZE,in the file,TIME,DIR/files/searches_2025-11.parquet,
+"##);
+    assert_snapshot!(study.result(&["verify", "-o", "csv"]), @r##"
+month,part,records,file,result
+2025-10,0,4,DIR/files/searches_2025-10.parquet,right
+2025-11,0,1,DIR/files/searches_2025-11.parquet,right
+"##);
+    assert_snapshot!(study.result(&["export", "--month", "2025-10", "--format", "csv", "--since", "2025-10-31"]), @r##"
+client_id,seq,received_at,username,query,token,source,branch_level,query_raw,canary
+north,3,TIME,dXNlcg,query 2,7,parent,2,,false
+north,4,TIME,dXNlcg,query 3,7,parent,2,,false
+"##);
+    assert_snapshot!(study.told(&["restore", "--month", "2025-10", "--dry-run"]), @r##"
+would restore 4 records of 2025-10
+"##);
+    assert_snapshot!(study.told(&["restore", "--month", "2025-10"]), @r##"
+restored 4 records of 2025-10
+"##);
+    assert_snapshot!(study.run(&[]), @r##"
+month,file,records,bytes,deleted,remark
+2025-10,,0,,,kept: it was restored; archive it by its name to delete it again
+"##);
+    assert_snapshot!(study.run(&["--month", "2025-10"]), @r##"
+month,file,records,bytes,deleted,remark
+2025-10,,0,,4,
+"##);
 }
 
 #[tokio::test]
 async fn what_cannot_be_done_is_told_with_its_exit_code() {
     let study = Study::new().await;
     let files = study.path("files");
-    assert_snapshot!(study.failure(1, &["run", "--month", "2999-01", "--destination", &files]), @"");
-    assert_snapshot!(study.failure(5, &["run", "--destination", &study.path("none")]), @"");
-    assert_snapshot!(study.failure(1, &["restore", "--month", "2025-10"]), @"");
-    assert_snapshot!(study.failure(1, &["restore", "--month", "2025-10", "--from", &files]), @"");
-    assert_snapshot!(study.failure(1, &["export", "--month", "2025-10"]), @"");
+    assert_snapshot!(study.failure(1, &["run", "--month", "2999-01", "--destination", &files]), @r##"
+error: the month 2999-01 is not over
+hint: wait until it is over; `fleetctl export` writes what is there so far
+"##);
+    assert_snapshot!(study.failure(5, &["run", "--destination", &study.path("none")]), @r##"
+error: there is no directory DIR/none
+hint: make it (mkdir -p DIR/none), or mount what should be there
+"##);
+    assert_snapshot!(study.failure(1, &["restore", "--month", "2025-10"]), @r##"
+error: no file of 2025-10 is noted as verified
+hint: `fleetctl archive ls` shows what there is
+"##);
+    assert_snapshot!(study.failure(1, &["restore", "--month", "2025-10", "--from", &files]), @r##"
+error: files that a spool does not know cannot be brought into it
+hint: read them with `fleetctl archive export`, or bring them into PostgreSQL
+"##);
+    assert_snapshot!(study.failure(1, &["export", "--month", "2025-10"]), @r##"
+error: no file of 2025-10 is noted as verified
+hint: `fleetctl archive ls` shows what there is
+"##);
     let nothing = failure(5, &["archive", "ls", "--data-dir", &study.path("none")]);
-    assert_snapshot!(study.plain(&nothing), @"");
+    assert_snapshot!(study.plain(&nothing), @r##"
+error: there is no store at DIR/none/soulseek.db
+hint: run fleetctl up FILE --data-dir DIR/none first
+"##);
 }
 
 #[tokio::test]
@@ -134,17 +182,34 @@ async fn a_file_that_is_not_right_is_6() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(study.file(), bytes).unwrap();
-    assert_snapshot!(study.failure(6, &["restore", "--month", "2025-10"]), @"");
+    assert_snapshot!(study.failure(6, &["restore", "--month", "2025-10"]), @r##"
+error: DIR/files/searches_2025-10.parquet: its SHA-256 is not the one that was noted
+hint: nothing was changed: keep the file for a look; while its records are live, archive the month again, else put the file back from a copy
+"##);
     let args = study.args(&["verify", "-o", "csv"]);
     let output = fleetctl(&args.iter().map(String::as_str).collect::<Vec<_>>())
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(6));
-    assert_snapshot!(study.plain(std::str::from_utf8(&output.stdout).unwrap()), @"");
-    assert_snapshot!(study.plain(std::str::from_utf8(&output.stderr).unwrap()), @"");
+    assert_snapshot!(study.plain(std::str::from_utf8(&output.stdout).unwrap()), @r##"
+month,part,records,file,result
+2025-10,0,4,DIR/files/searches_2025-10.parquet,its SHA-256 is not the one that was noted
+2025-11,0,1,DIR/files/searches_2025-11.parquet,right
+"##);
+    assert_snapshot!(study.plain(std::str::from_utf8(&output.stderr).unwrap()), @r##"
+error: 1 of 2 archive files are not what they should be
+hint: the records are in the file only: put it back from a copy
+"##);
     fs::remove_file(study.file()).unwrap();
-    assert_snapshot!(study.result(&["ls", "-o", "csv"]), @"");
-    assert_snapshot!(study.failure(6, &["restore", "--month", "2025-10"]), @"");
+    assert_snapshot!(study.result(&["ls", "-o", "csv"]), @r##"
+month,part,state,records,bytes,are,archived_at,file,problem
+2025-10,0,verified,4,SIZE,in the file,TIME,DIR/files/searches_2025-10.parquet,the file is missing
+2025-11,0,verified,1,SIZE,in the file,TIME,DIR/files/searches_2025-11.parquet,
+"##);
+    assert_snapshot!(study.failure(6, &["restore", "--month", "2025-10"]), @r##"
+error: there is no file DIR/files/searches_2025-10.parquet
+hint: it was moved or deleted: put it back from where it went
+"##);
 }
 
 /// The URL of a database comes from the environment or the spec, and its password is never shown.

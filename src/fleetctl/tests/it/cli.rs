@@ -129,6 +129,7 @@ Commands:
   up          Record on this machine what the spec describes, until Ctrl-C
   export      Write what was recorded
   query       Read what was recorded with SQL: the tables are `searches` and `events`
+  archive     Months that are over, in files that everybody can read
   reveal      Turn pseudonyms back into names with the key (not possible with hmac)
   crd         Print the Kubernetes resource definition
   completion  Print completions for a shell
@@ -144,7 +145,8 @@ Exit codes:
   2  the command line is wrong
   3  the file or a Secret in it is wrong
   4  the network refuses the account; a person has to act
-  5  the store cannot be read or written
+  5  the store, or the place for archives, cannot be read or written
+  6  an archive is not what it should be
 
 Logs go to standard error; FLEET_LOG sets their level (info, debug, fleet_soulseek=debug).
 "##);
@@ -171,14 +173,16 @@ Write what was recorded
 Usage: fleetctl export [OPTIONS]
 
 Options:
-  -f, --file <FILE>      The spec that the data were recorded with
-      --data-dir <DIR>   Directory of the local store [env: FLEET_DATA_DIR=] [default: fleet-data]
-      --format <FORMAT>  csv, jsonl or parquet [default: jsonl]
-      --since <TIME>     Only records received at this time or later: 2026-11-21, or
-                         2026-11-21T08:00:00Z
-      --until <TIME>     Only records received before this time
-  -o, --output <FILE>    File to write instead of standard output
-  -h, --help             Print help
+  -f, --file <FILE>        The spec, which names the database; without it the environment's
+                           `DATABASE_URL` does
+      --secrets-dir <DIR>  Directory with Secrets as Kubernetes mounts them: DIR/<secret>/<key>
+      --data-dir <DIR>     Directory of the local store [env: FLEET_DATA_DIR=] [default: fleet-data]
+      --format <FORMAT>    csv, jsonl or parquet [default: jsonl]
+      --since <TIME>       Only records received at this time or later: 2026-11-21, or
+                           2026-11-21T08:00:00Z
+      --until <TIME>       Only records received before this time
+  -o, --output <FILE>      File to write instead of standard output
+  -h, --help               Print help
 "##);
     for subcommand in ["query", "reveal", "crd", "completion"] {
         let help = result(&[subcommand, "--help"]);

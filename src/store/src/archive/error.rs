@@ -40,7 +40,7 @@ pub enum ArchiveError {
         archived: i64,
     },
     /// There is nothing to bring back, or to read.
-    #[error("there are no files of {month} whose records are in the files only")]
+    #[error("no file of {month} is noted as verified")]
     NotArchived {
         /// The month.
         month: Month,

@@ -54,10 +54,16 @@ pub async fn restore(
         Some(_) if matches!(place, Place::Spool(_)) => return Err(ArchiveError::NotIntoASpool),
         Some(_) if !parts.is_empty() => return Err(ArchiveError::Known { month }),
         Some(destination) => parts = parts_at(destination, month).await?,
-        None => parts.retain(|part| part.deleted),
+        None => {
+            parts.retain(|part| part.state == PartState::Verified);
+            if parts.is_empty() {
+                return Err(ArchiveError::NotArchived { month });
+            }
+            parts.retain(|part| part.deleted);
+        }
     }
     if parts.is_empty() {
-        return Err(ArchiveError::NotArchived { month });
+        return Err(ArchiveError::AlreadyLive { month });
     }
     for part in &parts {
         begin(

@@ -62,7 +62,7 @@ pub(super) async fn verify(arguments: Verify) -> Result<(), Failure> {
     } = arguments;
     let place = place.place()?;
     let progress = watch::Sender::default();
-    let work = verify_archives(&place, month, &progress);
+    let work = Box::pin(verify_archives(&place, month, &progress));
     let checked = with_bar(progress.subscribe(), work).await?;
     let row = |Checked { part, problem }: &Checked| {
         let result = problem.as_deref().unwrap_or("right");

@@ -20,7 +20,7 @@ pub(super) async fn run(arguments: Restore) -> Result<(), Failure> {
     options.dry_run = dry_run;
     options.from = from;
     let progress = watch::Sender::default();
-    let work = restore(&place, month, options, &progress);
+    let work = Box::pin(restore(&place, month, options, &progress));
     let restored = with_bar(progress.subscribe(), work).await?;
     for file in &restored.files {
         printer::note(&format!("verified {file}"));

@@ -35,7 +35,7 @@ pub(super) async fn run(arguments: Run) -> Result<(), Failure> {
             None => archiver.archive_due(now, keep_months).await,
         }
     };
-    let done = with_bar(progress, work).await?;
+    let done = with_bar(progress, Box::pin(work)).await?;
     if done.is_empty() {
         printer::note("no month is over that has live records");
     }
