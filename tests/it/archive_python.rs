@@ -1,4 +1,4 @@
-//! People read archives with DuckDB and pandas, in one line each, and get what was written.
+//! People read archives with `DuckDB` and pandas, in one line each, and get what was written.
 
 use std::{collections::BTreeMap, fs::File, path::Path};
 
@@ -104,7 +104,7 @@ fn rows() -> Vec<Row> {
     let row = |(n, heard): (usize, Heard)| Row {
         client_id: ["fsn1", "ash", "sin"][heard.region as usize].into(),
         spool: format!("{:032x}", heard.region).into(),
-        seq: n as i64 + (1 << 40),
+        seq: i64::try_from(n).unwrap_or_default() + (1 << 40),
         received_at: heard.at_micros,
         username: heard.username.to_string(),
         query: heard.query.to_string(),

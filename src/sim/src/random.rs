@@ -27,7 +27,6 @@ impl Random {
     }
 
     /// 32 random bits.
-    #[expect(clippy::cast_possible_truncation, reason = "the high half fits")]
     pub fn word(&mut self) -> u32 {
         (self.bits() >> 32) as u32
     }

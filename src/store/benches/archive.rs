@@ -129,10 +129,9 @@ fn written(
 /// What the system before this one kept.
 fn old_csv<W: Write>(options: &TrafficOptions, mut output: W) -> Result<W, Failure> {
     for row in rows(options) {
-        let name: String = Sha256::digest(&row.username)
+        let name = Sha256::digest(&row.username)
             .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+            .fold(String::new(), |name, byte| format!("{name}{byte:02x}"));
         let at = jiff::Timestamp::from_microsecond(row.received_at)?;
         let query = row.query.replace('"', "\"\"");
         writeln!(output, "{},{at:.6},{name},\"{query}\"", row.client_id)?;
@@ -205,7 +204,7 @@ fn memory(count: usize) -> Result<(), Failure> {
         let user = names.draw(&mut random);
         row.seq += 1;
         row.received_at += 15_000;
-        row.username = format!("{:0>35}", user);
+        row.username = format!("{user:0>35}");
         row.query = format!("{:x} some more words", random.bits() % 4_000_000);
         row.token = u32::try_from(n)?;
         writer.push(&row)?;

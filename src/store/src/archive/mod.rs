@@ -18,7 +18,7 @@ pub use destination::{Destination, DestinationError, DestinationSettings, Upload
 pub use error::ArchiveError;
 pub use format::{
     ClientSummary, CsvGzWriter, CsvRows, FileError, FileFacts, FileFormat, FileWriter, Hashing,
-    ParquetRows, ParquetWriter, ParseFileFormatError, RowDigest, Summary, read_csv_gz, read_file,
+    ParquetRows, ParquetWriter, ParseFileFormatError, RowDigest, Summary, read_csv_gz,
     read_parquet,
 };
 pub use list::{Checked, Listed, list_archives, verify_archives};

@@ -274,9 +274,7 @@ fn number<T: std::str::FromStr>(column: &str, text: &str) -> Result<T, String> {
 
 /// The opposite of [`rfc3339`].
 pub(super) fn parse_micros(text: &str) -> Option<i64> {
-    let moment = text
-        .parse::<Timestamp>()
-        .map(|moment| moment.as_microsecond());
+    let moment = text.parse::<Timestamp>().map(Timestamp::as_microsecond);
     moment.ok().or_else(|| text.parse().ok())
 }
 

@@ -34,7 +34,9 @@ fn read(
 
 fn digest(rows: &[Row]) -> String {
     let mut digest = RowDigest::default();
-    rows.iter().for_each(|row| digest.add(row));
+    for row in rows {
+        digest.add(row);
+    }
     digest.to_string()
 }
 
@@ -54,7 +56,7 @@ fn row(n: i64) -> Row {
             Source::Embedded,
             Source::Server,
             Source::Direct,
-        ][n as usize % 4],
+        ][usize::try_from(n % 4).unwrap()],
         branch_level: u32::try_from(n % 6).unwrap(),
         canary: n % 13 == 0,
     }
@@ -150,7 +152,9 @@ proptest! {
     ) {
         let digest = |rows: &[Row]| {
             let mut digest = RowDigest::default();
-            rows.iter().for_each(|row| digest.add(row));
+            for row in rows {
+                digest.add(row);
+            }
             digest.to_string()
         };
         let before = digest(&rows);
@@ -358,7 +362,7 @@ fn a_full_disk_is_told_as_such() {
         };
         match write() {
             Err(FileError::Write(source)) => {
-                assert_eq!(source.kind(), std::io::ErrorKind::StorageFull)
+                assert_eq!(source.kind(), std::io::ErrorKind::StorageFull);
             }
             other => panic!("{format}: {other:?}"),
         }

@@ -1,14 +1,8 @@
 //! Either format by one name.
 
-use std::fs::File;
-use std::io::{BufReader, Write};
-use std::ops::Range;
-use std::path::Path;
+use std::io::Write;
 
-use super::{
-    CsvGzWriter, CsvRows, FileError, FileFormat, ParquetRows, ParquetWriter, Summary, read_csv_gz,
-    read_parquet,
-};
+use super::{CsvGzWriter, FileError, FileFormat, ParquetWriter, Summary};
 use crate::Row;
 
 /// Writes rows to a file of either format.
@@ -44,41 +38,4 @@ impl<W: Write + Send> FileWriter<W> {
             Self::CsvGz(writer) => writer.finish(),
         }
     }
-}
-
-/// The rows of a file of either format.
-#[derive(Debug)]
-pub enum Rows {
-    /// Apache Parquet.
-    Parquet(Box<ParquetRows<File>>),
-    /// CSV and gzip.
-    CsvGz(Box<CsvRows<BufReader<File>>>),
-}
-
-impl Iterator for Rows {
-    type Item = Result<Row, FileError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        match self {
-            Self::Parquet(rows) => rows.next(),
-            Self::CsvGz(rows) => rows.next(),
-        }
-    }
-}
-
-/// The rows of a file on the disk, those received within `range` (microseconds) where one is given.
-pub fn read_file(
-    path: &Path,
-    format: FileFormat,
-    range: Option<Range<i64>>,
-) -> Result<Rows, FileError> {
-    let name = path.display().to_string();
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(source) => return Err(FileError::Read { file: name, source }),
-    };
-    Ok(match format {
-        FileFormat::Parquet => Rows::Parquet(Box::new(read_parquet(name, file, range)?)),
-        FileFormat::CsvGz => Rows::CsvGz(Box::new(read_csv_gz(name, BufReader::new(file), range)?)),
-    })
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// What an archive file is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum FileFormat {
-    /// Apache Parquet with zstd: a tenth of the size in the database, and DuckDB and pandas read it as a table.
+    /// Apache Parquet with zstd: a tenth of the size in the database, and `DuckDB` and pandas read it as a table.
     #[default]
     #[serde(rename = "parquet")]
     Parquet,
