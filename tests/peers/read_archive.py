@@ -14,7 +14,7 @@ def with_duckdb():
     rows, seqs, tokens, first, canaries, username = duckdb.sql("""
         SELECT count(*), sum(seq), sum(token), min(received_at)::VARCHAR, count(*) FILTER (canary),
                arg_max(username, token)
-        FROM 'searches_*.parquet'""").fetchone()
+        FROM 'searches_*.parquet'""").fetchall()[0]
     raw = duckdb.sql("SELECT query_raw FROM 'searches_*.parquet' WHERE query_raw IS NOT NULL").fetchall()
     return {
         "rows": rows,
