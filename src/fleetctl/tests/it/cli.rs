@@ -129,6 +129,7 @@ Commands:
   up          Record on this machine what the spec describes, until Ctrl-C
   export      Write what was recorded
   query       Read what was recorded with SQL: the tables are `searches` and `events`
+  report      Figures of a range of days: searches, users, overlap of regions, gaps, canaries
   archive     Months that are over, in files that everybody can read
   reveal      Turn pseudonyms back into names with the key (not possible with hmac)
   crd         Print the Kubernetes resource definition
