@@ -15,9 +15,8 @@ use std::sync::Arc;
 
 use flate2::write::GzEncoder;
 use fleet_sim::soulseek::traffic::{Heard, Traffic, TrafficOptions};
-use fleet_store::archive::{FileFormat, FileWriter, Hashing, read_parquet};
+use fleet_store::archive::{FileFacts, FileFormat, FileWriter, Hashing, read_parquet};
 use fleet_store::{Pseudonymizer, Row, Scheme, Source};
-use sha2::{Digest as _, Sha256};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -129,9 +128,7 @@ fn written(
 /// What the system before this one kept.
 fn old_csv<W: Write>(options: &TrafficOptions, mut output: W) -> Result<W, Failure> {
     for row in rows(options) {
-        let name = Sha256::digest(&row.username)
-            .iter()
-            .fold(String::new(), |name, byte| format!("{name}{byte:02x}"));
+        let name = FileFacts::of(row.username.as_bytes())?.sha256;
         let at = jiff::Timestamp::from_microsecond(row.received_at)?;
         let query = row.query.replace('"', "\"\"");
         writeln!(output, "{},{at:.6},{name},\"{query}\"", row.client_id)?;

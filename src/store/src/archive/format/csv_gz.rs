@@ -136,25 +136,26 @@ impl<R: Read> CsvRows<R> {
     /// False at the end.
     fn read_record(&mut self) -> Result<bool, FileError> {
         self.table.get_mut().left = LONGEST_RECORD;
-        let line = self.table.position().line();
         self.table
             .read_record(&mut self.record)
-            .map_err(|error| self.failed(line, error))
+            .map_err(|error| self.failed(error))
     }
 
-    fn failed(&self, line: u64, error: csv::Error) -> FileError {
+    fn failed(&self, error: csv::Error) -> FileError {
         match error.into_kind() {
             ErrorKind::Io(source) if !tells_of_damage(&source) => FileError::Read {
                 file: self.file.clone(),
                 source,
             },
-            ErrorKind::Io(source) => self.damaged(line, source.to_string()),
-            ErrorKind::Utf8 { err, .. } => self.damaged(line, err.to_string()),
-            other => self.damaged(line, format!("{other:?}")),
+            ErrorKind::Io(source) => self.damaged(source.to_string()),
+            ErrorKind::Utf8 { err, .. } => self.damaged(err.to_string()),
+            other => self.damaged(format!("{other:?}")),
         }
     }
 
-    fn damaged(&self, line: u64, reason: String) -> FileError {
+    /// The place is the line on which the last record ends.
+    fn damaged(&self, reason: String) -> FileError {
+        let line = self.table.position().line();
         FileError::Damaged {
             file: self.file.clone(),
             place: format!("line {line}"),
@@ -187,11 +188,10 @@ impl<R: Read> CsvRows<R> {
 
     fn next_row(&mut self) -> Result<Option<Row>, FileError> {
         loop {
-            let line = self.table.position().line();
             if !self.read_record()? {
                 return Ok(None);
             }
-            let row = self.row().map_err(|reason| self.damaged(line, reason))?;
+            let row = self.row().map_err(|reason| self.damaged(reason))?;
             if self
                 .range
                 .as_ref()

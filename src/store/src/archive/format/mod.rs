@@ -7,6 +7,7 @@ mod csv_gz;
 mod digest;
 mod error;
 mod group;
+mod group_reader;
 mod hashing;
 mod kind;
 mod pages;

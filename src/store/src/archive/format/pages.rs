@@ -5,7 +5,8 @@
 //! <https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md>; their fields are described in
 //! <https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift>.
 
-use super::parquet_reader::MOST_BYTES;
+/// The texts of a row group, the largest that a page can hold, are 40 MB and one text more.
+const LARGEST_PAGE: usize = 64 << 20;
 
 // PageType
 const DATA_PAGE: i64 = 0;
@@ -45,15 +46,15 @@ pub(super) fn check(chunk: &[u8], rows: usize) -> Result<(), &'static str> {
             .ok_or("a page is longer than its column")?;
         let size = usize::try_from(uncompressed)
             .ok()
-            .filter(|&size| size <= MOST_BYTES)
+            .filter(|&size| size <= LARGEST_PAGE)
             .ok_or("a page is larger than any that we write")?;
         let count = usize::try_from(page_values).map_err(|_| "a page has less than no values")?;
         match (kind, encoding) {
             (DICTIONARY_PAGE, PLAIN) if !has_dictionary && values == 0 => {
                 has_dictionary = true;
                 // Each value takes 4 bytes at least.
-                if count > size / 4 {
-                    return Err("a dictionary has more values than bytes for them");
+                if count > rows || count > size / 4 {
+                    return Err("a dictionary has more values than it can have");
                 }
             }
             (DATA_PAGE, RLE_DICTIONARY) if has_dictionary => values += count,

@@ -11,7 +11,7 @@ use super::tally::Tally;
 use super::{FileError, Hashing, Summary};
 use crate::Row;
 
-/// Writes rows to a Parquet file. Needs at most about 150 MB of memory, for any number of rows.
+/// Writes rows to a Parquet file. Needs at most about 160 MB of memory, for any number of rows.
 pub struct ParquetWriter<W: Write + Send> {
     file: SerializedFileWriter<Hashing<W>>,
     group: Group,

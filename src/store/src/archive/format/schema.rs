@@ -86,9 +86,9 @@ const DICTIONARY_BYTES: usize = 512 << 20;
 /// Encodings and compression of each column.
 ///
 /// Numbers are split into streams of their first, second, ... bytes: next to each other, the high ones hardly change. Texts
-/// go to a dictionary. The low bytes of times and numbers do not compress at any level; 14 is where zstd starts to
-/// search well for repeats in the high ones. In the texts of queries, half of the file, 16 still gains 2 %; it is the
-/// first level with zstd's best strategy and needs 32 MB, levels from 17 need more of both.
+/// go to a dictionary. The low bytes of times and numbers do not compress at any level; from 14 on, zstd finds the
+/// repeats in the high ones (5 % of these columns). Queries are a third of the file: level 16 makes them 6 % smaller than
+/// 9 does, and 19 only 1 % more for twice the time and memory.
 pub(super) fn properties() -> Result<WriterProperties> {
     let mut properties = WriterProperties::builder()
         .set_created_by(concat!("research-fleet ", env!("CARGO_PKG_VERSION")).to_owned())
