@@ -2,6 +2,11 @@
 --
 -- A login gets one of these with GRANT fleet_writer TO region_germany. Where the owner may not make roles, it does
 -- everything itself.
+--
+-- Functions are everybody's until somebody says otherwise: those of a new migration, and all of them in a database that
+-- was restored from a backup.
+REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA soulseek FROM PUBLIC;
+
 DO $roles$
 DECLARE
     role text;

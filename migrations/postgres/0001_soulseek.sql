@@ -17,6 +17,7 @@ CREATE TABLE soulseek.client (
 CREATE TABLE soulseek.ingest_cursor (
     client     integer PRIMARY KEY REFERENCES soulseek.client,
     last_seq   bigint NOT NULL DEFAULT 0,
+    last_at    bigint,                    -- received_at of that record, in microseconds: by it a spool is known again
     last_event bigint NOT NULL DEFAULT 0,
     missing    bigint NOT NULL DEFAULT 0, -- numbers that never came, because a spool was damaged
     updated_at timestamptz NOT NULL DEFAULT now()
@@ -148,7 +149,7 @@ END $$;
 
 -- The number of a client, and how far it has come.
 CREATE FUNCTION soulseek.register_client(client_name text, client_spool text)
-RETURNS TABLE (client integer, last_seq bigint, last_event bigint)
+RETURNS TABLE (client integer, last_seq bigint, last_at bigint, last_event bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     number integer;
@@ -159,7 +160,7 @@ BEGIN
         SELECT id INTO STRICT number FROM soulseek.client WHERE name = client_name AND spool = client_spool;
         INSERT INTO soulseek.ingest_cursor (client) VALUES (number) ON CONFLICT DO NOTHING;
     END IF;
-    RETURN QUERY SELECT c.client, c.last_seq, c.last_event FROM soulseek.ingest_cursor c WHERE c.client = number;
+    RETURN QUERY SELECT c.client, c.last_seq, c.last_at, c.last_event FROM soulseek.ingest_cursor c WHERE c.client = number;
 END $$;
 
 -- The cursor of a client, held until the end of the transaction: nobody else brings its records meanwhile.
@@ -171,7 +172,8 @@ $$;
 -- Moves the cursor over what this transaction has brought, and counts it by day (days since 1970-01-01). Refuses a step
 -- that leaves records out without saying so, and every step back.
 CREATE FUNCTION soulseek.advance(
-    of_client integer, from_seq bigint, to_seq bigint, not_there bigint, to_event bigint, days integer[], counts bigint[]
+    of_client integer, from_seq bigint, to_seq bigint, to_at bigint, not_there bigint, to_event bigint, days integer[],
+    counts bigint[]
 ) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -183,7 +185,7 @@ BEGIN
             of_client, (SELECT sum(n) FROM unnest(counts) AS n), from_seq + 1, to_seq;
     END IF;
     UPDATE soulseek.ingest_cursor
-    SET last_seq = to_seq, last_event = greatest(last_event, to_event), missing = missing + not_there, updated_at = now()
+    SET last_seq = to_seq, last_at = coalesce(to_at, last_at), last_event = greatest(last_event, to_event), missing = missing + not_there, updated_at = now()
     WHERE client = of_client AND last_seq = from_seq;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'client % does not stand at %', of_client, from_seq;
@@ -249,7 +251,8 @@ CREATE FUNCTION soulseek.adopt(
 ) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    UPDATE soulseek.ingest_cursor SET last_seq = greatest(last_seq, to_seq), updated_at = now()
+    UPDATE soulseek.ingest_cursor
+    SET last_seq = greatest(last_seq, to_seq), last_at = CASE WHEN last_seq >= to_seq THEN last_at END, updated_at = now()
     WHERE client = of_client AND (last_seq = from_seq OR from_seq >= to_seq);
     IF NOT FOUND THEN
         RAISE EXCEPTION 'client % does not stand at %', of_client, from_seq;

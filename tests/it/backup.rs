@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use fleet_tests::{
+    bins,
     postgres::Postgres,
     study::{Study, arg, finish, output, said},
 };
@@ -65,6 +66,20 @@ async fn a_backup_while_a_collector_ships_comes_back_as_it_was_counted() {
     assert_eq!(server.psql("restored", consistent).await.unwrap(), "t");
     let north = "SELECT count(*) FROM soulseek.searches WHERE client_id = 'north'";
     assert_eq!(server.psql("restored", north).await.unwrap(), "5000");
+
+    // Permissions are not in a backup: they come with `fleetd migrate`, and are those of a new database.
+    let migrated = Command::new(bins::path("fleetd").unwrap())
+        .arg("migrate")
+        .env("DATABASE_URL", &new)
+        .output()
+        .await
+        .unwrap();
+    assert!(migrated.status.success(), "{}", said(&migrated));
+    let permissions = "SELECT string_agg(format('%s %s', proname, coalesce(proacl::text, 'everybody')), E'\\n' ORDER BY proname) \
+        FROM pg_proc WHERE pronamespace = 'soulseek'::regnamespace";
+    let of_new = server.psql("restored", permissions).await.unwrap();
+    assert_eq!(of_new, server.psql("fleet", permissions).await.unwrap());
+    assert!(!of_new.contains("everybody"), "{of_new}");
 
     // A second time it is not empty; and a backup without its counts is none.
     let again = output(script(&server, "restore.sh").args([arg(&backup), &new]))

@@ -187,25 +187,25 @@ async fn a_writer_moves_its_cursor_over_what_it_brings_and_never_back() {
     assert!(before.starts_with("3000|"), "{before}");
     for step in [
         // From somewhere else.
-        "1, 2999, 3000, 0, 0, '{20727}', '{1}'",
+        "1, 2999, 3000, NULL, 0, 0, '{20727}', '{1}'",
         // More than was brought, or less.
-        "1, 3000, 3010, 0, 0, '{20727}', '{1}'",
-        "1, 3000, 3001, 0, 0, '{20727}', '{2}'",
+        "1, 3000, 3010, NULL, 0, 0, '{20727}', '{1}'",
+        "1, 3000, 3001, NULL, 0, 0, '{20727}', '{2}'",
         // Back.
-        "1, 3000, 10, 0, 0, '{20727}', '{-2990}'",
-        "1, 3000, 10, -2990, 0, '{}', '{}'",
-        "1, 3000, 2999, 0, 0, '{20727, 20728}', '{5, -6}'",
+        "1, 3000, 10, NULL, 0, 0, '{20727}', '{-2990}'",
+        "1, 3000, 10, NULL, -2990, 0, '{}', '{}'",
+        "1, 3000, 2999, NULL, 0, 0, '{20727, 20728}', '{5, -6}'",
         // On the spot, with counts that add up to nothing.
-        "1, 3000, 3000, 0, 0, '{20727, 20728}', '{5, -5}'",
-        "1, 3000, 3000, 5, 0, '{20727}', '{-5}'",
-        "1, 3000, 3000, -5, 0, '{20727}', '{5}'",
-        "1, 3000, NULL, 0, 0, '{}', '{}'",
-        "1, 3000, 3001, NULL, 0, '{}', '{}'",
-        "1, 3000, 3001, 0, 0, '{20727}', NULL",
-        "1, 3000, 3001, 0, 0, '{20727, 20728}', '{1}'",
-        "1, 3000, 3001, 0, 0, NULL, '{1}'",
-        "NULL, 3000, 3001, 0, 0, '{20727}', '{1}'",
-        "17, 0, 1, 0, 0, '{20727}', '{1}'",
+        "1, 3000, 3000, NULL, 0, 0, '{20727, 20728}', '{5, -5}'",
+        "1, 3000, 3000, NULL, 5, 0, '{20727}', '{-5}'",
+        "1, 3000, 3000, NULL, -5, 0, '{20727}', '{5}'",
+        "1, 3000, NULL, NULL, 0, 0, '{}', '{}'",
+        "1, 3000, 3001, NULL, NULL, 0, '{}', '{}'",
+        "1, 3000, 3001, NULL, 0, 0, '{20727}', NULL",
+        "1, 3000, 3001, NULL, 0, 0, '{20727, 20728}', '{1}'",
+        "1, 3000, 3001, NULL, 0, 0, NULL, '{1}'",
+        "NULL, 3000, 3001, NULL, 0, 0, '{20727}', '{1}'",
+        "17, 0, 1, NULL, 0, 0, '{20727}', '{1}'",
     ] {
         let moved = run(
             &server,
@@ -224,7 +224,7 @@ async fn a_writer_moves_its_cursor_over_what_it_brings_and_never_back() {
     run(
         &server,
         "writer",
-        "SELECT soulseek.advance(1, 3000, 3000, 0, -7, '{}', '{}')",
+        "SELECT soulseek.advance(1, 3000, 3000, NULL, 0, -7, '{}', '{}')",
     )
     .await
     .unwrap();
@@ -232,7 +232,7 @@ async fn a_writer_moves_its_cursor_over_what_it_brings_and_never_back() {
     run(
         &server,
         "writer",
-        "SELECT soulseek.advance(1, 3000, 3005, 2, 0, '{20727, 20728}', '{1, 2}')",
+        "SELECT soulseek.advance(1, 3000, 3005, NULL, 2, 0, '{20727, 20728}', '{1, 2}')",
     )
     .await
     .unwrap();
@@ -340,7 +340,7 @@ async fn a_reader_reads_what_the_documentation_names_and_changes_nothing() {
             "SELECT soulseek.add_month('2031-01-01')",
             "SELECT soulseek.register_client('x', 'y')",
             "SELECT soulseek.lock_cursor(1)",
-            "SELECT soulseek.advance(1, 3000, 3000, 0, 0, '{}', '{}')",
+            "SELECT soulseek.advance(1, 3000, 3000, NULL, 0, 0, '{}', '{}')",
             "SELECT soulseek.detach_month('2026-10')",
         ],
     )
@@ -630,7 +630,7 @@ async fn nobody_slips_anything_under_the_owners_functions() {
         ),
         ("SELECT last_seq FROM soulseek.lock_cursor(1)", "3000"),
         (
-            "SELECT soulseek.advance(1, 3000, 3001, 1, 0, '{}', '{}')",
+            "SELECT soulseek.advance(1, 3000, 3001, NULL, 1, 0, '{}', '{}')",
             "",
         ),
     ];

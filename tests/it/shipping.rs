@@ -1,12 +1,13 @@
 //! From the spool to PostgreSQL, killed and cut at every step.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::sync::Arc;
+use std::{path::Path, process::Stdio, sync::Arc};
 
 use anyhow::Result;
 use fleet_tests::{
     pgbouncer::PgBouncer,
     postgres::Postgres,
+    study::{Study, arg, output, said},
     wire::{Action, Proxy, Side},
 };
 use tempfile::TempDir;
@@ -148,4 +149,60 @@ async fn cut_at_every_message_it_goes_on_by_itself() {
         });
     }
     running.join_all().await;
+}
+
+/// The numbers of what it records afterwards are taken: what bears them must not pass for what the database has, not
+/// even when there are as many again.
+#[tokio::test]
+async fn a_spool_that_was_put_back_to_an_older_state_ships_nothing_and_forgets_nothing() {
+    let server = Postgres::start().await.unwrap();
+    let study = Study::new(&server, "went_back").await.unwrap();
+    let spool = study.spool("a");
+    let copy = |from: &Path, to: &Path| {
+        let mut copy = std::process::Command::new("cp");
+        assert!(copy.arg("-R").args([from, to]).status().unwrap().success());
+    };
+    let first = "2026-09-01T00:00:00Z";
+    study.collect("a", first, 1000, 50).await.unwrap();
+    let older = spool.with_extension("older");
+    copy(&spool, &older);
+    study.collect("a", first, 1000, 100).await.unwrap();
+    let before = study.contents().await.unwrap();
+
+    // Fewer records than the database has, then more of them.
+    for records in [70, 120] {
+        std::fs::remove_dir_all(&spool).unwrap();
+        copy(&older, &spool);
+        let mut collector = study
+            .collector("a", "2026-09-02T00:00:00Z", 1000, records)
+            .unwrap();
+        collector.args(["--drain-s", "1"]).stderr(Stdio::piped());
+        let ended = output(&mut collector).await.unwrap();
+        assert!(!ended.status.success(), "{records}");
+        assert!(
+            said(&ended).contains("put back to an older state"),
+            "{records}: {}",
+            said(&ended)
+        );
+        assert_eq!(study.contents().await.unwrap(), before, "{records}");
+        let kept = study
+            .fleetctl(&[
+                "query",
+                "-o",
+                "csv",
+                "--data-dir",
+                arg(&spool),
+                "SELECT count(*) FROM searches",
+            ])
+            .unwrap()
+            .env_remove("DATABASE_URL")
+            .output()
+            .await
+            .unwrap();
+        let kept = String::from_utf8(kept.stdout).unwrap();
+        assert_eq!(
+            kept.lines().last(),
+            Some((records - 50).to_string().as_str())
+        );
+    }
 }

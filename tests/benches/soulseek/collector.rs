@@ -24,7 +24,22 @@ use crate::process::{self, Memory};
 const POLL: Duration = Duration::from_millis(20);
 /// Without another record for this long something is wrong.
 const PATIENCE: Duration = Duration::from_secs(30);
-const COMMITTED: &str = "fleet_spool_committed_total ";
+
+/// How far the records have come, by the collector's own `/metrics`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place {
+    Disk,
+    Database,
+}
+
+impl Place {
+    fn metric(self) -> &'static str {
+        match self {
+            Self::Disk => "fleet_spool_committed_total ",
+            Self::Database => "fleet_ship_records_total ",
+        }
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct Collector {
@@ -35,12 +50,13 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
-    pub(crate) async fn start(server: SocketAddr) -> Result<Self> {
+    /// With the URL of a database, the records go on to there.
+    pub(crate) async fn start(server: SocketAddr, database: Option<&str>) -> Result<Self> {
         let program = spawn_blocking(|| bins::path("fleetctl")).await??;
         // In the target directory: a memory file system would say nothing about `fsync`.
         let home = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
         let spec = home.path().join("spec.yaml");
-        fs::write(&spec, spec_of(server)?)?;
+        fs::write(&spec, spec_of(server, database)?)?;
         let metrics = SocketAddr::from(([127, 0, 0, 1], ports::free_port()?));
         let process = Command::new(program)
             .arg("up")
@@ -67,7 +83,7 @@ impl Collector {
 
     async fn wait_for_metrics(&mut self) -> Result<()> {
         let started = Instant::now();
-        while let Err(error) = self.committed().await {
+        while let Err(error) = self.count(Place::Disk).await {
             if started.elapsed() > PATIENCE || self.process.try_wait()?.is_some() {
                 return Err(error.context(format!(
                     "fleetctl does not start; its log:\n{}",
@@ -92,10 +108,10 @@ impl Collector {
     }
 
     /// Waits until so many records are durable.
-    pub(crate) async fn wait_for(&mut self, count: u64) -> Result<()> {
+    pub(crate) async fn wait_for(&mut self, place: Place, count: u64) -> Result<()> {
         let mut last = (0, Instant::now());
         loop {
-            let committed = self.committed().await?;
+            let committed = self.count(place).await?;
             if committed >= count {
                 return Ok(());
             }
@@ -112,34 +128,25 @@ impl Collector {
         }
     }
 
-    /// Records on the disk, as `/metrics` tells.
-    async fn committed(&self) -> Result<u64> {
+    async fn count(&self, place: Place) -> Result<u64> {
         let mut stream = TcpStream::connect(self.metrics).await?;
         stream
             .write_all(b"GET /metrics HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")
             .await?;
         let mut response = String::new();
         stream.read_to_string(&mut response).await?;
+        let metric = place.metric();
         let count = response
             .lines()
-            .find_map(|line| line.strip_prefix(COMMITTED));
-        let count = count.with_context(|| format!("no {COMMITTED}in:\n{response}"))?;
+            .find_map(|line| line.strip_prefix(metric));
+        let count = count.with_context(|| format!("no {metric}in:\n{response}"))?;
         Ok(count.parse()?)
     }
 
     /// Ends the process in order, and makes sure that exactly the searches with the tokens 0 to `count` are on the
-    /// disk, each once. Gives the size of the database, in bytes.
+    /// disk, each once. Gives the size of the spool, in bytes.
     pub(crate) async fn stop(mut self, count: u64) -> Result<u64> {
-        // No function of the standard library sends this signal.
-        let pid = self.pid.to_string();
-        let told = Command::new("kill").args(["-TERM", &pid]).status().await?;
-        ensure!(told.success(), "failed to end fleetctl");
-        let ended = self.process.wait().await?;
-        ensure!(
-            ended.success(),
-            "fleetctl: {ended}; its log:\n{}",
-            self.log()?
-        );
+        self.end().await?;
         let data = data_dir(self.home.path());
         let found = query(
             &data,
@@ -152,6 +159,21 @@ impl Collector {
             "count, distinct, min and max of tokens should be {expected}, but are:\n{found}"
         );
         Ok(fs::metadata(data.join("soulseek.db"))?.len())
+    }
+
+    /// Ends the process in order.
+    pub(crate) async fn end(&mut self) -> Result<()> {
+        // No function of the standard library sends this signal.
+        let pid = self.pid.to_string();
+        let told = Command::new("kill").args(["-TERM", &pid]).status().await?;
+        ensure!(told.success(), "failed to end fleetctl");
+        let ended = self.process.wait().await?;
+        ensure!(
+            ended.success(),
+            "fleetctl: {ended}; its log:\n{}",
+            self.log()?
+        );
+        Ok(())
     }
 }
 
@@ -179,10 +201,17 @@ fn log(home: &Path) -> PathBuf {
     home.join("log")
 }
 
-fn spec_of(server: SocketAddr) -> Result<String> {
+fn spec_of(server: SocketAddr, database: Option<&str>) -> Result<String> {
     let (port, obfuscated) = (ports::free_port()?, ports::free_port()?);
+    let url = database.unwrap_or_default();
+    let database = database.map_or("", |_| "database: {external: {urlSecretRef: {name: study}}}");
     Ok(format!(
         "\
+apiVersion: v1
+kind: Secret
+metadata: {{name: study}}
+stringData: {{url: '{url}'}}
+---
 apiVersion: v1
 kind: Secret
 metadata: {{name: account}}
@@ -206,6 +235,7 @@ spec:
   privacy:
     username: siv
     keySecretRef: {{name: key}}
+  {database}
 "
     ))
 }

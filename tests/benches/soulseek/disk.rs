@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use crate::{
     Options,
-    collector::Collector,
+    collector::{Collector, Place},
     corpus::{self, Way},
     feeder::Feeder,
     peer::{self, Received},
@@ -150,11 +150,11 @@ async fn received(report: &mut Report, options: &Options) -> Result<Vec<Received
 
 async fn one(way: Way, frames: &[u8], records: u32) -> Result<Run> {
     let feeder = Feeder::start().await?;
-    let mut collector = Collector::start(feeder.address()?).await?;
+    let mut collector = Collector::start(feeder.address()?, None).await?;
     let mut fed = feeder.accept(way).await?;
 
     let (started, used) = (Instant::now(), collector.cpu_seconds()?);
-    let (sent, durable) = tokio::join!(fed.send(frames), collector.wait_for(records.into()));
+    let (sent, durable) = tokio::join!(fed.send(frames), collector.wait_for(Place::Disk, records.into()));
     sent?;
     durable?;
     let seconds = started.elapsed().as_secs_f64();

@@ -5,7 +5,7 @@ use tokio::time::Duration;
 
 use crate::{
     Options,
-    collector::Collector,
+    collector::{Collector, Place},
     corpus::{self, Way},
     feeder::Feeder,
     report::{Better, Report, Row, Target},
@@ -25,7 +25,7 @@ const LIMIT: f64 = 30.0;
 
 pub(crate) async fn run(report: &mut Report, options: &Options) -> Result<()> {
     let feeder = Feeder::start().await?;
-    let mut collector = Collector::start(feeder.address()?).await?;
+    let mut collector = Collector::start(feeder.address()?, None).await?;
     let mut fed = feeder.accept(Way::Server).await?;
     let at_the_start = collector.memory()?.resident;
 
@@ -33,7 +33,7 @@ pub(crate) async fn run(report: &mut Report, options: &Options) -> Result<()> {
     let warm = corpus::frames(Way::Server, sent, WARM);
     sent += WARM;
     fed.send_at(WARM_RATE, &warm).await?;
-    collector.wait_for(sent.into()).await?;
+    collector.wait_for(Place::Disk, sent.into()).await?;
     drop(warm);
 
     let steady = if options.long {
@@ -46,21 +46,21 @@ pub(crate) async fn run(report: &mut Report, options: &Options) -> Result<()> {
         let frames = corpus::frames(Way::Server, sent, steady / SAMPLES);
         sent += steady / SAMPLES;
         fed.send_at(RATE, &frames).await?;
-        collector.wait_for(sent.into()).await?;
+        collector.wait_for(Place::Disk, sent.into()).await?;
         samples.push(collector.memory()?.resident);
     }
     let peak = collector.memory()?.peak;
 
     let burst = corpus::frames(Way::Server, sent, MILLION);
     sent += MILLION;
-    let (fast, durable) = tokio::join!(fed.send(&burst), collector.wait_for(sent.into()));
+    let (fast, durable) = tokio::join!(fed.send(&burst), collector.wait_for(Place::Disk, sent.into()));
     fast?;
     durable?;
     drop(burst);
     let frames = corpus::frames(Way::Server, sent, steady / SAMPLES);
     sent += steady / SAMPLES;
     fed.send_at(RATE, &frames).await?;
-    collector.wait_for(sent.into()).await?;
+    collector.wait_for(Place::Disk, sent.into()).await?;
     let after = collector.memory()?.resident;
     collector.stop(sent.into()).await?;
 

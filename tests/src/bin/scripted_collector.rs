@@ -1,11 +1,15 @@
 //! A collector without a network: it writes scripted records of a past month into a spool and ships them, with the
 //! parts that a real collector uses. Killed and started again, it goes on where its spool ends.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use fleet_store::{Record, ShipOptions, Shipper, Source, Spool, SpoolOptions, postgres::Database};
+use fleet_sim::soulseek::traffic::{Traffic, TrafficOptions};
+use fleet_store::{
+    Pseudonymizer, Record, Scheme, ShipOptions, Shipper, Source, Spool, SpoolOptions,
+    postgres::Database,
+};
 use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
@@ -25,11 +29,18 @@ struct Arguments {
     #[arg(long)]
     records: u64,
     /// Between one record and the next, in the time of the records
-    #[arg(long)]
+    #[arg(long, default_value_t = 1000)]
     step_ms: i64,
+    /// What this one of three regions (0, 1 or 2) hears of a network, at its pace, instead of records that tell who
+    /// they are
+    #[arg(long)]
+    hears: Option<u32>,
     /// Real time between two blocks of 200 records
     #[arg(long, default_value_t = 0)]
     pause_ms: u64,
+    /// How long the database is waited for at the end
+    #[arg(long, default_value_t = 120)]
+    drain_s: u64,
 }
 
 #[tokio::main]
@@ -43,15 +54,20 @@ async fn main() -> Result<()> {
     let mut options = ShipOptions::default();
     options.linger = Duration::from_millis(50);
     options.retry_max = Duration::from_secs(1);
-    options.drain = Duration::from_mins(2);
+    options.drain = Duration::from_secs(arguments.drain_s);
     let shipper = Shipper::new(&arguments.data_dir, database, options);
     let status = shipper.status();
     let shipping = tokio::spawn(shipper.run(spool.status(), stop.clone()));
 
     client.event("started", String::new()).await?;
     let first = client.durable();
+    let mut heard = heard(&arguments)?.skip(usize::try_from(first)?);
     for seq in first + 1..=arguments.records {
-        client.append(record(&arguments, seq)?).await?;
+        let record = match arguments.hears {
+            Some(_) => heard.next().context("the traffic has ended")?,
+            None => record(&arguments, seq)?,
+        };
+        client.append(record).await?;
         if arguments.pause_ms > 0 && seq % 200 == 0 {
             tokio::time::sleep(Duration::from_millis(arguments.pause_ms)).await;
         }
@@ -83,4 +99,30 @@ fn record(arguments: &Arguments, seq: u64) -> Result<Record> {
         branch_level: u32::try_from(seq % 7)?,
         canary: false,
     })
+}
+
+/// The same for a region in every run.
+fn heard(arguments: &Arguments) -> Result<impl Iterator<Item = Record> + use<>> {
+    let region = arguments.hears.unwrap_or_default();
+    let mut pseudonymizer = Pseudonymizer::new(Scheme::Siv, &"a key for scripted regions".into())?;
+    let mut pseudonyms: HashMap<Arc<str>, String> = HashMap::new();
+    let options = TrafficOptions {
+        start_micros: arguments.from.as_microsecond(),
+        regions: 3,
+        ..TrafficOptions::default()
+    };
+    let heard = Traffic::new(options).filter(move |heard| heard.region == region);
+    Ok(heard.map(move |heard| Record {
+        received_at: heard.at_micros,
+        username: pseudonyms
+            .entry(heard.username)
+            .or_insert_with_key(|name| pseudonymizer.pseudonym(name))
+            .clone(),
+        query: heard.query.to_string(),
+        query_raw: None,
+        token: heard.token,
+        source: Source::Parent,
+        branch_level: 3 + heard.region,
+        canary: false,
+    }))
 }

@@ -38,6 +38,8 @@ pub(super) struct Cursor {
     /// The client's number in the database.
     pub(super) client: i32,
     pub(super) last_seq: i64,
+    /// When its last record was received, as the database keeps times; the database may not know.
+    pub(super) last_at: Option<i64>,
     pub(super) last_event: i64,
 }
 
@@ -99,6 +101,7 @@ impl Batch {
         }
         step.missing += row.seq - step.to.last_seq - 1;
         step.to.last_seq = row.seq;
+        step.to.last_at = Some(dated(row.received_at));
         let day = day_of(row.received_at);
         *step.days.entry(day).or_default() += 1;
         self.days.insert(day);

@@ -85,6 +85,22 @@ impl Outbox {
         Ok(held.unsigned_abs())
     }
 
+    /// The number and the time of a client's first record from this number on, among those that were not forgotten.
+    pub(super) async fn first_from(
+        &mut self,
+        client: i64,
+        seq: i64,
+    ) -> Result<Option<(i64, i64)>, StoreError> {
+        sqlx::query_as(
+            "SELECT seq, received_at FROM search WHERE client = ? AND seq >= ? ORDER BY id LIMIT 1",
+        )
+        .bind(client)
+        .bind(seq)
+        .fetch_optional(&mut self.reader)
+        .await
+        .map_err(|source| StoreError::of_database(&self.path, source))
+    }
+
     /// What comes after the given ids, at most so many records. A client without a cursor ends it: it is new.
     pub(super) async fn read(
         &mut self,

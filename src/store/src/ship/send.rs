@@ -79,8 +79,8 @@ impl Sender {
                 .begin_with(AssertSqlSafe(self.begin.clone()))
                 .await?;
             for known in clients {
-                let (client, last_seq, last_event) = sqlx::query_as(
-                    "SELECT client, last_seq, last_event FROM soulseek.register_client($1, $2)",
+                let (client, last_seq, last_at, last_event) = sqlx::query_as(
+                    "SELECT client, last_seq, last_at, last_event FROM soulseek.register_client($1, $2)",
                 )
                 .bind(&known.name)
                 .bind(spool)
@@ -90,6 +90,7 @@ impl Sender {
                 let cursor = Cursor {
                     client,
                     last_seq,
+                    last_at,
                     last_event,
                 };
                 cursors.insert(known.id, cursor);
@@ -211,10 +212,11 @@ async fn copy(connection: &mut PgConnection, into: &str, rows: Rows) -> Result<(
 async fn advance(connection: &mut PgConnection, step: &Step) -> Result<(), sqlx::Error> {
     let days: Vec<i32> = step.days.keys().copied().collect();
     let counts: Vec<i64> = step.days.values().copied().collect();
-    sqlx::query("SELECT soulseek.advance($1, $2, $3, $4, $5, $6, $7)")
+    sqlx::query("SELECT soulseek.advance($1, $2, $3, $4, $5, $6, $7, $8)")
         .bind(step.from.client)
         .bind(step.from.last_seq)
         .bind(step.to.last_seq)
+        .bind(step.to.last_at)
         .bind(step.missing)
         .bind(step.to.last_event)
         .bind(days)

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::batch::{Batch, Cursor};
 use super::outbox::{Client, Outbox};
 use super::send::Sender;
+use crate::postgres::copy::dated;
 use crate::postgres::{Database, PostgresError};
 use crate::{SpoolStatus, StoreError};
 
@@ -86,6 +87,11 @@ enum ShipError {
         here: i64,
         there: i64,
     },
+    #[error(
+        "the database has another record number {seq} of `{client}` than this spool; stop, move the spool aside and \
+         start again: it was put back to an older state, or there are two of it"
+    )]
+    Another { client: String, seq: i64 },
 }
 
 impl ShipError {
@@ -93,7 +99,7 @@ impl ShipError {
         match self {
             Self::Postgres(error) => error.in_full(),
             Self::Store(error) => error.in_full(),
-            Self::WentBack { .. } => self.to_string(),
+            Self::WentBack { .. } | Self::Another { .. } => self.to_string(),
         }
     }
 }
@@ -188,6 +194,7 @@ impl Shipper {
             let clients = outbox.clients().await?;
             let cursors = sender.register(&outbox.id().await?, &clients).await?;
             self.has_new_client(&clients, &cursors)?;
+            knows_each_other(&mut outbox, &clients, &cursors).await?;
             let mut position = Position {
                 cursors,
                 after: (0, 0),
@@ -356,6 +363,35 @@ impl Shipper {
             }
         });
     }
+}
+
+/// Whether the last record that the database has is the one that the spool has under this number. A spool that was put
+/// back to an older state gives numbers out again, and what bears them would pass for what the database has.
+async fn knows_each_other(
+    outbox: &mut Outbox,
+    clients: &[Client],
+    cursors: &BTreeMap<i64, Cursor>,
+) -> Result<(), ShipError> {
+    for client in clients {
+        let Some(Cursor {
+            last_seq,
+            last_at: Some(last_at),
+            ..
+        }) = cursors.get(&client.id).copied()
+        else {
+            continue;
+        };
+        match outbox.first_from(client.id, last_seq).await? {
+            Some((seq, at)) if seq == last_seq && dated(at) != last_at => {
+                return Err(ShipError::Another {
+                    client: client.name.clone(),
+                    seq,
+                });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 impl Position {
