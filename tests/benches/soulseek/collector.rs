@@ -136,9 +136,7 @@ impl Collector {
         let mut response = String::new();
         stream.read_to_string(&mut response).await?;
         let metric = place.metric();
-        let count = response
-            .lines()
-            .find_map(|line| line.strip_prefix(metric));
+        let count = response.lines().find_map(|line| line.strip_prefix(metric));
         let count = count.with_context(|| format!("no {metric}in:\n{response}"))?;
         Ok(count.parse()?)
     }
@@ -204,7 +202,10 @@ fn log(home: &Path) -> PathBuf {
 fn spec_of(server: SocketAddr, database: Option<&str>) -> Result<String> {
     let (port, obfuscated) = (ports::free_port()?, ports::free_port()?);
     let url = database.unwrap_or_default();
-    let database = database.map_or("", |_| "database: {external: {urlSecretRef: {name: study}}}");
+    let database = database.map_or(
+        "",
+        |_| "database: {external: {urlSecretRef: {name: study}}}",
+    );
     Ok(format!(
         "\
 apiVersion: v1

@@ -16,7 +16,7 @@ use crate::{
 /// What aioslsk is given: a fraction, since it would take minutes.
 const PEER_SEARCHES: u32 = 100_000;
 /// The collector of earlier studies, on aioslsk and `PostgreSQL`, on a machine with two cores.
-const PUBLISHED_RECORDS: f64 = 8_000.0;
+pub(crate) const PUBLISHED_RECORDS: f64 = 8_000.0;
 const PUBLISHED_MICROS: f64 = 106.0;
 
 #[derive(Debug)]
@@ -154,7 +154,10 @@ async fn one(way: Way, frames: &[u8], records: u32) -> Result<Run> {
     let mut fed = feeder.accept(way).await?;
 
     let (started, used) = (Instant::now(), collector.cpu_seconds()?);
-    let (sent, durable) = tokio::join!(fed.send(frames), collector.wait_for(Place::Disk, records.into()));
+    let (sent, durable) = tokio::join!(
+        fed.send(frames),
+        collector.wait_for(Place::Disk, records.into())
+    );
     sent?;
     durable?;
     let seconds = started.elapsed().as_secs_f64();

@@ -3,14 +3,19 @@
 //!
 //! No number makes it fail, only a wrong count does.
 
+mod archive;
 mod collector;
 mod corpus;
+mod database;
 mod decode;
 mod disk;
 mod feeder;
+mod figures;
+mod fill;
 mod memory;
 mod peer;
 mod process;
+mod program;
 mod report;
 
 use std::env;
@@ -26,7 +31,8 @@ struct Options {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// A million searches at the steady rate (more than eight minutes), not a minute of them
+    /// A million searches at the steady rate (more than eight minutes), not a minute of them; figures of days in a
+    /// history of 50 million records, not 10
     #[arg(long)]
     long: bool,
     /// Records of each run from socket to disk
@@ -48,6 +54,9 @@ enum Part {
     Decode,
     Disk,
     Memory,
+    Database,
+    Archive,
+    Figures,
 }
 
 // One thread: the other core belongs to the collector.
@@ -72,6 +81,15 @@ async fn main() -> Result<()> {
     }
     if wanted(Part::Memory) {
         memory::run(&mut report, &options).await?;
+    }
+    if wanted(Part::Database) {
+        database::run(&mut report, &options).await?;
+    }
+    if wanted(Part::Archive) {
+        archive::run(&mut report).await?;
+    }
+    if wanted(Part::Figures) {
+        figures::run(&mut report, &options).await?;
     }
     if options.json {
         println!("{}", serde_json::to_string_pretty(&report)?);

@@ -53,7 +53,10 @@ pub(crate) async fn run(report: &mut Report, options: &Options) -> Result<()> {
 
     let burst = corpus::frames(Way::Server, sent, MILLION);
     sent += MILLION;
-    let (fast, durable) = tokio::join!(fed.send(&burst), collector.wait_for(Place::Disk, sent.into()));
+    let (fast, durable) = tokio::join!(
+        fed.send(&burst),
+        collector.wait_for(Place::Disk, sent.into())
+    );
     fast?;
     durable?;
     drop(burst);

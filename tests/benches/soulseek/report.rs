@@ -6,6 +6,7 @@ use serde::Serialize;
 
 /// Marks what was not measured in this run.
 const PUBLISHED_MARK: &str = "*";
+const PEER_NOTE: &str = "the peer is aioslsk 1.7.1 where the line names no other";
 const PUBLISHED_NOTE: &str = "* the published figure of an earlier collector (aioslsk, stored in PostgreSQL, 2 cores), \
                               not measured in this run";
 
@@ -132,7 +133,7 @@ impl Row {
                 .unwrap_or_default(),
             number(self.ours),
             self.ratio
-                .map(|ratio| format!("{ratio:.1}x"))
+                .map(|ratio| format!("{ratio:.*}x", if ratio < 2.0 { 2 } else { 1 }))
                 .unwrap_or_default(),
             target.unwrap_or_default(),
             met.unwrap_or_default().to_owned(),
@@ -170,7 +171,7 @@ impl Report {
     }
 
     pub(crate) fn table(&self) -> String {
-        let head = ["", "", "aioslsk 1.7.1", "ours", "ratio", "target", ""].map(str::to_owned);
+        let head = ["", "", "peer", "ours", "ratio", "target", ""].map(str::to_owned);
         let mut lines = vec![head];
         lines.extend(self.rows.iter().map(Row::cells));
         let width = |column: usize| {
@@ -199,6 +200,10 @@ impl Report {
             .any(|row| row.peer.is_some_and(|peer| !peer.measured))
         {
             text.push_str(PUBLISHED_NOTE);
+            text.push('\n');
+        }
+        if self.rows.iter().any(|row| row.peer.is_some()) {
+            text.push_str(PEER_NOTE);
             text.push('\n');
         }
         for note in &self.notes {
