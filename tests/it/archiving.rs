@@ -1,14 +1,19 @@
 //! Months into verified files, killed at every step, while records still come.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{fs, path::Path, process::Stdio, sync::Arc};
+use std::{fs, path::Path, process::Stdio, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
+use fleet_store::{
+    ArchiveOptions, Archiver, Destination, DestinationSettings, Place, postgres::Database,
+};
 use fleet_tests::{
     postgres::Postgres,
     s3::S3,
     wire::{Proxy, Side},
 };
+use jiff::Timestamp;
+use secrecy::SecretString;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{
@@ -266,38 +271,35 @@ async fn a_bucket_that_is_gone_costs_nothing() {
     filled(&server).await.unwrap();
     let mut bucket = S3::start("archive").await.unwrap();
     let url = server.url("filled");
-    let run = || {
-        let mut command = archive(&url, &bucket.url("study")).unwrap();
-        command
-            .envs(bucket.env())
-            .env("FLEET_DESTINATION_PATIENCE", "3");
-        command
+    let place = Place::Database(Database::parse(&SecretString::from(url.as_str())).unwrap());
+    // The programs wait for a minute.
+    let settings = DestinationSettings {
+        patience: Duration::from_secs(2),
+        variables: bucket.env(),
     };
-    let first = run();
+    let destination = Destination::parse_with(&bucket.url("study"), &settings).unwrap();
+    let mut archiver = Archiver::open(&place, destination, ArchiveOptions::default())
+        .await
+        .unwrap();
     bucket.stop().await.unwrap();
-    let mut first = first;
-    let failed = first.output().await.unwrap();
-    let said = String::from_utf8_lossy(&failed.stderr).into_owned();
-    assert!(!failed.status.success() && said.contains("hint"), "{said}");
-    for (_, secret) in bucket
-        .env()
-        .iter()
-        .filter(|(name, _)| name.contains("SECRET"))
-    {
-        assert!(!said.contains(secret.as_str()));
+    let archived = archiver.archive(MONTH.parse().unwrap(), Timestamp::now());
+    let error = archived.await.unwrap_err();
+    assert!(error.hint().is_some(), "{error}");
+    let said = format!("{:#}", anyhow::Error::from(error));
+    assert!(said.contains("archive/study"), "{said}");
+    for (name, secret) in bucket.env() {
+        assert!(!name.contains("SECRET") || !said.contains(&secret));
     }
+    drop(archiver);
     let live = "SELECT count(*) FROM soulseek.searches WHERE timestamp < '2026-10-01'";
     assert_eq!(
         server.psql("filled", live).await.unwrap(),
         (2 * IN_MONTH).to_string()
     );
     bucket.start_again().await.unwrap();
-    let run = {
-        let mut command = archive(&url, &bucket.url("study")).unwrap();
-        command.envs(bucket.env());
-        command
-    };
-    succeed(run).await.unwrap();
+    let mut again = archive(&url, &bucket.url("study")).unwrap();
+    again.envs(bucket.env());
+    succeed(again).await.unwrap();
     assert_eq!(server.psql("filled", live).await.unwrap(), "0");
     let file = "SELECT file_path FROM soulseek.archives";
     assert_eq!(
