@@ -1,5 +1,6 @@
 //! Tests that need real processes: Soulseek clients of other people and our own executables.
 
+mod archive_document;
 mod archive_python;
 mod archiving;
 mod backup;
