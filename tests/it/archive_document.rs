@@ -18,7 +18,7 @@ const DIRECTORY: &str = "/srv/archive";
 
 /// A record a minute, for four days.
 const FROM: &str = "2026-10-19T00:00:00Z";
-const STEP_MS: u32 = 60_000;
+const STEP_MS: u64 = 60_000;
 const RECORDS: u64 = 4 * 24 * 60;
 
 /// The first commands of a section.

@@ -10,6 +10,7 @@ use fleet_store::{
 use fleet_tests::{
     postgres::Postgres,
     s3::S3,
+    study::{PATIENCE, Script, finish, fleetd, migrated, succeed},
     wire::{Proxy, Side},
 };
 use jiff::Timestamp;
@@ -22,9 +23,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::study::{
-    AT_ONCE, PATIENCE, Script, collector, finish, fleetd, kill_at, migrated, moments, succeed,
-};
+use crate::moments::{AT_ONCE, kill_at, moments};
 
 const MONTH: &str = "2026-09";
 /// Of each of the two clients; 2 160 of them fall into the month.
@@ -36,7 +35,7 @@ async fn filled(server: &Postgres) -> Result<()> {
     let url = migrated(server, "filled").await?;
     for client in ["north", "south"] {
         let dir = TempDir::new()?;
-        finish(collector(Script::new(client, RECORDS), dir.path(), &url)?).await?;
+        finish(Script::new(client, RECORDS).start(dir.path(), &url)?).await?;
     }
     Ok(())
 }
@@ -123,7 +122,7 @@ async fn case(server: &Postgres, number: usize, side: Side) -> Result<u32> {
                 .with_context(|| name.clone())?,
         );
     }
-    succeed(archive(&url, destination)?)
+    succeed(&mut archive(&url, destination)?)
         .await
         .with_context(|| name.clone())?;
     assert_archived(
@@ -150,7 +149,7 @@ async fn killed_at_every_message_it_archives_each_record_once() {
         let url = copied(&server, "undisturbed").await.unwrap();
         let dir = TempDir::new().unwrap();
         let proxy = Proxy::start(server.address()).await.unwrap();
-        succeed(archive(&proxy.url(&url), dir.path().to_str().unwrap()).unwrap())
+        succeed(&mut archive(&proxy.url(&url), dir.path().to_str().unwrap()).unwrap())
             .await
             .unwrap();
         assert_archived(
@@ -186,14 +185,18 @@ async fn what_comes_too_late_goes_into_a_file_of_its_own() {
     let dir = TempDir::new().unwrap();
     let destination = dir.path().to_str().unwrap();
     let url = server.url("filled");
-    succeed(archive(&url, destination).unwrap()).await.unwrap();
+    succeed(&mut archive(&url, destination).unwrap())
+        .await
+        .unwrap();
     // A region that was cut off for weeks, and one that was known and has more.
     for client in ["west", "east"] {
         let spool = TempDir::new().unwrap();
-        finish(collector(Script::new(client, 100), spool.path(), &url).unwrap())
+        finish(Script::new(client, 100).start(spool.path(), &url).unwrap())
             .await
             .unwrap();
-        succeed(archive(&url, destination).unwrap()).await.unwrap();
+        succeed(&mut archive(&url, destination).unwrap())
+            .await
+            .unwrap();
     }
     assert_archived(
         &server,
@@ -232,7 +235,7 @@ async fn a_dry_run_changes_nothing_and_months_that_stay_live_are_written_all_the
     for arguments in [vec!["--month", MONTH], vec![]] {
         let mut all = vec!["archive", "--destination", destination, "--dry-run"];
         all.extend(arguments);
-        let said = succeed(fleetd(&url, &all).unwrap()).await.unwrap();
+        let said = succeed(&mut fleetd(&url, &all).unwrap()).await.unwrap();
         assert!(String::from_utf8_lossy(&said.stderr).contains("searches_2026-09.parquet"));
     }
     assert_eq!(server.psql("filled", counts).await.unwrap(), "5000|0");
@@ -248,7 +251,7 @@ async fn a_dry_run_changes_nothing_and_months_that_stay_live_are_written_all_the
             "1200",
         ],
     );
-    succeed(keep.unwrap()).await.unwrap();
+    succeed(&mut keep.unwrap()).await.unwrap();
     assert_eq!(server.psql("filled", counts).await.unwrap(), "5000|2");
     assert_eq!(in_manifests(dir.path(), "record_count"), 5000);
     let keep = fleetd(
@@ -261,7 +264,7 @@ async fn a_dry_run_changes_nothing_and_months_that_stay_live_are_written_all_the
             "0",
         ],
     );
-    succeed(keep.unwrap()).await.unwrap();
+    succeed(&mut keep.unwrap()).await.unwrap();
     assert_eq!(server.psql("filled", counts).await.unwrap(), "0|2");
 }
 
@@ -299,7 +302,7 @@ async fn a_bucket_that_is_gone_costs_nothing() {
     bucket.start_again().await.unwrap();
     let mut again = archive(&url, &bucket.url("study")).unwrap();
     again.envs(bucket.env());
-    succeed(again).await.unwrap();
+    succeed(&mut again).await.unwrap();
     assert_eq!(server.psql("filled", live).await.unwrap(), "0");
     let file = "SELECT file_path FROM soulseek.archives";
     assert_eq!(
@@ -349,7 +352,7 @@ async fn a_long_reader_delays_only_the_archiver() {
                 from: "2026-10-20T00:00:00Z",
                 ..Script::new("busy", 3000)
             };
-            finish(collector(script, spool.path(), &url).unwrap())
+            finish(script.start(spool.path(), &url).unwrap())
                 .await
                 .unwrap();
             statements.write_all(b"COMMIT;\n").await.unwrap();
