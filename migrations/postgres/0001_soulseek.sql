@@ -245,21 +245,36 @@ END $$;
 
 -- What files of another database bring: how far a client had come there, and its records a day (days since 1970-01-01).
 -- A cursor below that must stand where it stood when the files' records were not yet here: what lies between would be
--- there twice.
+-- there twice. A client has at most one record for each of its numbers, in these files and in all.
 CREATE FUNCTION soulseek.adopt(
     of_client integer, from_seq bigint, to_seq bigint, days integer[], counts bigint[]
 ) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    records numeric := (SELECT coalesce(sum(n), 0) FROM unnest(counts) AS n);
+    counted numeric;
+    reached bigint;
 BEGIN
+    IF (from_seq >= 0 AND cardinality(days) = cardinality(counts) AND 0 < ALL (counts) AND records <= to_seq)
+        IS NOT TRUE
+    THEN
+        RAISE EXCEPTION 'client % cannot have the records % on the days % with numbers up to %',
+            of_client, counts, days, to_seq;
+    END IF;
     UPDATE soulseek.ingest_cursor
     SET last_seq = greatest(last_seq, to_seq), last_at = CASE WHEN last_seq >= to_seq THEN last_at END, updated_at = now()
-    WHERE client = of_client AND (last_seq = from_seq OR from_seq >= to_seq);
+    WHERE client = of_client AND (last_seq = from_seq OR (from_seq >= to_seq AND last_seq > from_seq))
+    RETURNING last_seq INTO reached;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'client % does not stand at %', of_client, from_seq;
     END IF;
     INSERT INTO soulseek.day_count AS d (day, client, searches)
     SELECT DATE '1970-01-01' + u.day, of_client, n FROM unnest(days, counts) AS u (day, n)
     ON CONFLICT (day, client) DO UPDATE SET searches = d.searches + excluded.searches;
+    SELECT sum(searches) INTO counted FROM soulseek.day_count WHERE client = of_client;
+    IF counted > reached THEN
+        RAISE EXCEPTION 'client % cannot have % records with numbers up to %', of_client, counted, reached;
+    END IF;
 END $$;
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA soulseek FROM PUBLIC;

@@ -1,14 +1,20 @@
 //! Months into verified files, killed at every step, while records still come.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{fs, path::Path, process::Stdio, sync::Arc};
+use std::{fs, path::Path, process::Stdio, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
+use fleet_store::{
+    ArchiveOptions, Archiver, Destination, DestinationSettings, Place, postgres::Database,
+};
 use fleet_tests::{
     postgres::Postgres,
     s3::S3,
+    study::{PATIENCE, Script, finish, fleetd, migrated, succeed},
     wire::{Proxy, Side},
 };
+use jiff::Timestamp;
+use secrecy::SecretString;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{
@@ -17,9 +23,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::study::{
-    AT_ONCE, PATIENCE, Script, collector, finish, fleetd, kill_at, migrated, moments, succeed,
-};
+use crate::moments::{AT_ONCE, kill_at, moments};
 
 const MONTH: &str = "2026-09";
 /// Of each of the two clients; 2 160 of them fall into the month.
@@ -31,7 +35,7 @@ async fn filled(server: &Postgres) -> Result<()> {
     let url = migrated(server, "filled").await?;
     for client in ["north", "south"] {
         let dir = TempDir::new()?;
-        finish(collector(Script::new(client, RECORDS), dir.path(), &url)?).await?;
+        finish(Script::new(client, RECORDS).start(dir.path(), &url)?).await?;
     }
     Ok(())
 }
@@ -118,7 +122,7 @@ async fn case(server: &Postgres, number: usize, side: Side) -> Result<u32> {
                 .with_context(|| name.clone())?,
         );
     }
-    succeed(archive(&url, destination)?)
+    succeed(&mut archive(&url, destination)?)
         .await
         .with_context(|| name.clone())?;
     assert_archived(
@@ -145,7 +149,7 @@ async fn killed_at_every_message_it_archives_each_record_once() {
         let url = copied(&server, "undisturbed").await.unwrap();
         let dir = TempDir::new().unwrap();
         let proxy = Proxy::start(server.address()).await.unwrap();
-        succeed(archive(&proxy.url(&url), dir.path().to_str().unwrap()).unwrap())
+        succeed(&mut archive(&proxy.url(&url), dir.path().to_str().unwrap()).unwrap())
             .await
             .unwrap();
         assert_archived(
@@ -181,14 +185,18 @@ async fn what_comes_too_late_goes_into_a_file_of_its_own() {
     let dir = TempDir::new().unwrap();
     let destination = dir.path().to_str().unwrap();
     let url = server.url("filled");
-    succeed(archive(&url, destination).unwrap()).await.unwrap();
+    succeed(&mut archive(&url, destination).unwrap())
+        .await
+        .unwrap();
     // A region that was cut off for weeks, and one that was known and has more.
     for client in ["west", "east"] {
         let spool = TempDir::new().unwrap();
-        finish(collector(Script::new(client, 100), spool.path(), &url).unwrap())
+        finish(Script::new(client, 100).start(spool.path(), &url).unwrap())
             .await
             .unwrap();
-        succeed(archive(&url, destination).unwrap()).await.unwrap();
+        succeed(&mut archive(&url, destination).unwrap())
+            .await
+            .unwrap();
     }
     assert_archived(
         &server,
@@ -227,7 +235,7 @@ async fn a_dry_run_changes_nothing_and_months_that_stay_live_are_written_all_the
     for arguments in [vec!["--month", MONTH], vec![]] {
         let mut all = vec!["archive", "--destination", destination, "--dry-run"];
         all.extend(arguments);
-        let said = succeed(fleetd(&url, &all).unwrap()).await.unwrap();
+        let said = succeed(&mut fleetd(&url, &all).unwrap()).await.unwrap();
         assert!(String::from_utf8_lossy(&said.stderr).contains("searches_2026-09.parquet"));
     }
     assert_eq!(server.psql("filled", counts).await.unwrap(), "5000|0");
@@ -243,7 +251,7 @@ async fn a_dry_run_changes_nothing_and_months_that_stay_live_are_written_all_the
             "1200",
         ],
     );
-    succeed(keep.unwrap()).await.unwrap();
+    succeed(&mut keep.unwrap()).await.unwrap();
     assert_eq!(server.psql("filled", counts).await.unwrap(), "5000|2");
     assert_eq!(in_manifests(dir.path(), "record_count"), 5000);
     let keep = fleetd(
@@ -256,7 +264,7 @@ async fn a_dry_run_changes_nothing_and_months_that_stay_live_are_written_all_the
             "0",
         ],
     );
-    succeed(keep.unwrap()).await.unwrap();
+    succeed(&mut keep.unwrap()).await.unwrap();
     assert_eq!(server.psql("filled", counts).await.unwrap(), "0|2");
 }
 
@@ -266,38 +274,35 @@ async fn a_bucket_that_is_gone_costs_nothing() {
     filled(&server).await.unwrap();
     let mut bucket = S3::start("archive").await.unwrap();
     let url = server.url("filled");
-    let run = || {
-        let mut command = archive(&url, &bucket.url("study")).unwrap();
-        command
-            .envs(bucket.env())
-            .env("FLEET_DESTINATION_PATIENCE", "3");
-        command
+    let place = Place::Database(Database::parse(&SecretString::from(url.as_str())).unwrap());
+    // The programs wait for a minute.
+    let settings = DestinationSettings {
+        patience: Duration::from_secs(2),
+        variables: bucket.env(),
     };
-    let first = run();
+    let destination = Destination::parse_with(&bucket.url("study"), &settings).unwrap();
+    let mut archiver = Archiver::open(&place, destination, ArchiveOptions::default())
+        .await
+        .unwrap();
     bucket.stop().await.unwrap();
-    let mut first = first;
-    let failed = first.output().await.unwrap();
-    let said = String::from_utf8_lossy(&failed.stderr).into_owned();
-    assert!(!failed.status.success() && said.contains("hint"), "{said}");
-    for (_, secret) in bucket
-        .env()
-        .iter()
-        .filter(|(name, _)| name.contains("SECRET"))
-    {
-        assert!(!said.contains(secret.as_str()));
+    let archived = archiver.archive(MONTH.parse().unwrap(), Timestamp::now());
+    let error = archived.await.unwrap_err();
+    assert!(error.hint().is_some(), "{error}");
+    let said = format!("{:#}", anyhow::Error::from(error));
+    assert!(said.contains("archive/study"), "{said}");
+    for (name, secret) in bucket.env() {
+        assert!(!name.contains("SECRET") || !said.contains(&secret));
     }
+    drop(archiver);
     let live = "SELECT count(*) FROM soulseek.searches WHERE timestamp < '2026-10-01'";
     assert_eq!(
         server.psql("filled", live).await.unwrap(),
         (2 * IN_MONTH).to_string()
     );
     bucket.start_again().await.unwrap();
-    let run = {
-        let mut command = archive(&url, &bucket.url("study")).unwrap();
-        command.envs(bucket.env());
-        command
-    };
-    succeed(run).await.unwrap();
+    let mut again = archive(&url, &bucket.url("study")).unwrap();
+    again.envs(bucket.env());
+    succeed(&mut again).await.unwrap();
     assert_eq!(server.psql("filled", live).await.unwrap(), "0");
     let file = "SELECT file_path FROM soulseek.archives";
     assert_eq!(
@@ -347,7 +352,7 @@ async fn a_long_reader_delays_only_the_archiver() {
                 from: "2026-10-20T00:00:00Z",
                 ..Script::new("busy", 3000)
             };
-            finish(collector(script, spool.path(), &url).unwrap())
+            finish(script.start(spool.path(), &url).unwrap())
                 .await
                 .unwrap();
             statements.write_all(b"COMMIT;\n").await.unwrap();

@@ -73,14 +73,14 @@ async fn disconnect(server: &Postgres) -> Result<()> {
 }
 
 /// A psql that stays.
-struct Session {
+pub(crate) struct Session {
     _process: Child,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
 }
 
 impl Session {
-    async fn start(server: &Postgres, url: &str) -> Result<Self> {
+    pub(crate) async fn start(server: &Postgres, url: &str) -> Result<Self> {
         let mut process = Command::new(server.bin("psql"))
             .args(["-X", "-q", "-A", "-t", "-w", "-d", url])
             .stdin(Stdio::piped())
@@ -97,7 +97,7 @@ impl Session {
     }
 
     /// Returns when it is done.
-    async fn run(&mut self, sql: &str) -> Result<()> {
+    pub(crate) async fn run(&mut self, sql: &str) -> Result<()> {
         let text = format!("{sql};\n\\echo done\n");
         self.input.write_all(text.as_bytes()).await?;
         while self.output.next_line().await?.context("psql has ended")? != "done" {}
@@ -106,13 +106,13 @@ impl Session {
 }
 
 /// Passes each connection on, the first to the first of these, and so on; all others to the last.
-struct Relay {
-    address: SocketAddr,
+pub(crate) struct Relay {
+    pub(crate) address: SocketAddr,
     task: JoinHandle<()>,
 }
 
 impl Relay {
-    async fn start(ip: impl Into<IpAddr>, targets: Vec<SocketAddr>) -> Result<Self> {
+    pub(crate) async fn start(ip: impl Into<IpAddr>, targets: Vec<SocketAddr>) -> Result<Self> {
         let listener = TcpListener::bind((ip.into(), 0)).await?;
         let address = listener.local_addr()?;
         let task = tokio::spawn(async move {

@@ -1,5 +1,6 @@
 //! Tests that need real processes: Soulseek clients of other people and our own executables.
 
+mod archive_document;
 mod archive_python;
 mod archiving;
 mod backup;
@@ -8,6 +9,7 @@ mod database_faults;
 mod destination;
 mod fixtures;
 mod migrate;
+mod moments;
 mod month;
 mod peers;
 mod report_page;
@@ -16,4 +18,3 @@ mod restoring;
 mod roles;
 mod shipping;
 mod sim;
-mod study;

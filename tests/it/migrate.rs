@@ -1,9 +1,14 @@
 //! `fleetd migrate`: killed at every step, by many at once, by an owner with few rights, and for other versions.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::process::{Output, Stdio};
+use std::{
+    net::Ipv4Addr,
+    process::{Output, Stdio},
+    time::Duration,
+};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use fleet_store::postgres::{self, Database, PostgresError};
 use fleet_tests::{
     bins,
     pgbouncer::{self, PgBouncer},
@@ -11,7 +16,18 @@ use fleet_tests::{
     region::{PASSWORD, Region},
     wire::{Action, Proxy, Side},
 };
-use tokio::process::Command;
+use futures_util::{StreamExt as _, stream};
+use secrecy::SecretString;
+use tokio::{
+    process::Command,
+    time::{Instant, sleep, timeout},
+};
+
+use crate::database_faults::{Relay, Session};
+
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// For what is certain to happen.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn migrate(url: &str) -> Command {
     let mut command = Command::new(bins::path("fleetd").unwrap());
@@ -154,6 +170,118 @@ async fn killed_at_every_message_it_leaves_nothing_half_done() {
         }
     }
     assert!(killed > 10, "killed {killed} times only");
+}
+
+/// As `fleetd migrate`, with less patience for a database that does not answer.
+async fn impatient(url: &str) -> Result<Result<i64, PostgresError>> {
+    let database = Database::parse(&SecretString::from(url))?.with_patience(Duration::from_secs(3));
+    timeout(PATIENCE, postgres::migrate(&database))
+        .await
+        .context("it waits and waits")
+}
+
+/// That it gave up, and what it says then.
+fn assert_gave_up(migrated: Result<i64, PostgresError>, when: &str) {
+    let error = migrated.expect_err(when);
+    assert!(
+        error.to_string().contains("has not answered"),
+        "{when}: {error}"
+    );
+    let hint = error.hint().unwrap();
+    assert!(hint.contains("check the network between"), "{hint}");
+}
+
+/// Nothing passes from the n-th message on, for every n: it gives up, and nothing is half done.
+#[tokio::test]
+async fn frozen_at_any_message_it_gives_up() {
+    let server = Postgres::start().await.unwrap();
+    let url = server.create_database("rehearsal").await.unwrap();
+    let proxy = Proxy::start(server.address()).await.unwrap();
+    impatient(&proxy.url(&url)).await.unwrap().unwrap();
+    let expected = schema(&server, &url).await.unwrap();
+    let messages = proxy.kinds().trim_end_matches('X').len();
+    assert!(messages > 10, "{}", proxy.kinds());
+
+    let frozen = |number: usize| {
+        let (server, expected) = (&server, &expected);
+        async move {
+            let url = server
+                .create_database(&format!("frozen{number}"))
+                .await
+                .unwrap();
+            let proxy = Proxy::start(server.address()).await.unwrap();
+            let mut step = proxy.at(number, Side::After, Action::Freeze);
+            let migrated = impatient(&proxy.url(&url)).await.unwrap();
+            step.reached().await.unwrap();
+            assert_gave_up(migrated, &format!("message {number} of {messages}"));
+            drop(proxy);
+            self::migrated(&url).await.unwrap();
+            assert_eq!(
+                schema(server, &url).await.unwrap(),
+                *expected,
+                "message {number}"
+            );
+        }
+    };
+    stream::iter(1..=messages)
+        .for_each_concurrent(12, frozen)
+        .await;
+}
+
+/// Only the way of its own connection is gone: the database answers everybody else. The server ends the session, which
+/// would keep the next one out.
+#[tokio::test]
+async fn a_session_that_is_gone_without_a_word_is_given_up() {
+    let server = Postgres::start().await.unwrap();
+    let url = server.create_database("rehearsal").await.unwrap();
+    let proxy = Proxy::start(server.address()).await.unwrap();
+    migrated(&proxy.url(&url)).await.unwrap();
+    let last = proxy.kinds().trim_end_matches('X').len();
+
+    let url = server.create_database("fleet").await.unwrap();
+    let proxy = Proxy::start(server.address()).await.unwrap();
+    let mut step = proxy.at(last, Side::Before, Action::Freeze);
+    let relay = Relay::start(Ipv4Addr::LOCALHOST, vec![proxy.address(), server.address()])
+        .await
+        .unwrap();
+    let through = url.replace(&server.address().to_string(), &relay.address.to_string());
+    let migrated = impatient(&through).await.unwrap();
+    step.reached().await.unwrap();
+    assert_gave_up(migrated, "the session is gone");
+    self::migrated(&url).await.unwrap();
+}
+
+/// Somebody is in the way for longer than an answer may take: of the migration itself, or with one of his own.
+#[tokio::test]
+async fn a_long_migration_and_one_that_waits_for_another_are_not_given_up() {
+    let server = Postgres::start().await.unwrap();
+    let held_up = async |name: &str, by: &str| {
+        let url = server.create_database(name).await.unwrap();
+        let mut other = Session::start(&server, &url).await.unwrap();
+        other.run("BEGIN").await.unwrap();
+        other.run(by).await.unwrap();
+        let proxy = Proxy::start(server.address()).await.unwrap();
+        let through = proxy.url(&url);
+        let go_on = async {
+            let deadline = Instant::now() + PATIENCE;
+            // It has looked twice whether the database is still there.
+            while proxy.kinds().matches('^').count() < 3 {
+                assert!(Instant::now() < deadline, "{name}: {}", proxy.kinds());
+                sleep(LOOK_AGAIN).await;
+            }
+            other.run("ROLLBACK").await.unwrap();
+        };
+        let (migrated, ()) = tokio::join!(impatient(&through), go_on);
+        migrated.unwrap().unwrap();
+        assert_eq!(server.psql(name, VERSIONS).await.unwrap(), "1true");
+    };
+    tokio::join!(
+        held_up("long", "CREATE SCHEMA soulseek"),
+        held_up(
+            "waiting",
+            "SELECT pg_advisory_xact_lock(hashtext('fleet.migrate'))"
+        ),
+    );
 }
 
 #[tokio::test]

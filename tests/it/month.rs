@@ -4,12 +4,14 @@
 use std::{fs, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
-use fleet_tests::{pgbouncer::PgBouncer, postgres::Postgres};
+use fleet_tests::{
+    pgbouncer::PgBouncer,
+    postgres::Postgres,
+    study::{Script, finish, fleetd, migrated, succeed},
+};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{process::Child, sync::watch, task::JoinSet, time::sleep};
-
-use crate::study::{Script, collector, finish, fleetd, migrated, succeed};
 
 const CLIENTS: [&str; 5] = [
     "ashburn",
@@ -84,7 +86,7 @@ async fn the_totals_agree_to_the_record() {
                 pause_ms: 10,
             };
             let chance = Chance(number as u64);
-            killed_at_random(chance, 500, 5_000, || collector(script, spool.path(), &url)).await
+            killed_at_random(chance, 500, 5_000, || script.start(spool.path(), &url)).await
         });
     }
     // September is archived and the figures are computed, over and over, until the collectors have ended.
@@ -137,7 +139,9 @@ async fn the_totals_agree_to_the_record() {
         ],
         vec!["report"],
     ] {
-        succeed(fleetd(&direct, &arguments).unwrap()).await.unwrap();
+        succeed(&mut fleetd(&direct, &arguments).unwrap())
+            .await
+            .unwrap();
     }
 
     let clients = CLIENTS.len() as u64;

@@ -2,16 +2,13 @@
 //! stays text.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use fleet_store::report::page;
+use fleet_tests::chromium::{self, Page};
 use serde::Deserialize;
-use tokio::process::Command;
 
 use crate::report_sample::{REGIONS, hostile, sample};
-
-const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Looks into the page from the page around it, and writes what it finds where `--dump-dom` shows it.
 const LOOK: &str = include_str!("report_look.html");
@@ -33,44 +30,19 @@ struct Found {
 }
 
 /// What the browser makes of the page beside the file `look.html`, and what it says on its console.
-async fn look(dir: &Path, width: u32, size: &str) -> Result<(Found, String)> {
+async fn look(dir: &Path, width: u32, size: &str) -> Result<(Found, Vec<String>)> {
     let wrapper = dir.join("look.html");
     let text = LOOK
         .replace("WIDTH", &width.to_string())
         .replace("SIZE", size);
     std::fs::write(&wrapper, text)?;
-    let mut chromium = Command::new("chromium");
-    chromium
-        .args([
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-        ])
-        .args([
-            "--no-first-run",
-            "--allow-file-access-from-files",
-            "--enable-logging=stderr",
-        ])
-        .arg("--window-size=1200,1000")
-        .arg(format!("--user-data-dir={}", dir.join("profile").display()))
-        .arg("--dump-dom")
-        .arg(format!("file://{}", wrapper.display()))
-        .kill_on_drop(true);
-    let output = tokio::time::timeout(PATIENCE, chromium.output())
-        .await
-        .context("chromium does not end")?
-        .context("cannot run chromium (Debian: apt-get install chromium)")?;
-    let (dom, log) = (
-        String::from_utf8(output.stdout)?,
-        String::from_utf8_lossy(&output.stderr).into_owned(),
-    );
+    let Page { dom, console } = chromium::open(&format!("file://{}", wrapper.display())).await?;
     let found = dom
         .split_once("FOUND")
         .and_then(|(_, rest)| rest.split_once("END"));
-    let (found, _) = found.with_context(|| format!("nothing was found:\n{dom}\n{log}"))?;
+    let (found, _) = found.with_context(|| format!("nothing was found:\n{dom}\n{console:#?}"))?;
     let found = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, found)?;
-    Ok((serde_json::from_slice(&found)?, log))
+    Ok((serde_json::from_slice(&found)?, console))
 }
 
 #[tokio::test]
@@ -80,11 +52,7 @@ async fn the_page_shows_the_report_in_a_browser_and_nobody_gets_in() -> Result<(
     std::fs::write(dir.path().join("report.html"), page(&report)?)?;
 
     for (width, size) in [(1100, "wide"), (400, "narrow")] {
-        let (found, log) = look(dir.path(), width, size).await?;
-        let said: Vec<&str> = log
-            .lines()
-            .filter(|line| line.contains("CONSOLE"))
-            .collect();
+        let (found, said) = look(dir.path(), width, size).await?;
         ensure!(said.is_empty(), "the console says {said:#?}");
 
         assert_eq!(

@@ -437,6 +437,90 @@ async fn an_archiver_drops_only_what_is_in_a_verified_archive() {
     refuses(&drop, "does not exist").await;
 }
 
+/// Files bring records with numbers of their own: at most one for each number, and none before those that are there.
+#[tokio::test]
+async fn an_archiver_adopts_only_counts_that_can_be() {
+    let server = study().await.unwrap();
+    let before = server.psql("fleet", CURSOR).await.unwrap();
+    for (step, words) in [
+        (
+            "1, 3000, 3010, '{20727}', '{-5}'",
+            "cannot have the records {-5} on the days {20727}",
+        ),
+        (
+            "1, 3000, 3010, '{20727, 20728}', '{5, -5}'",
+            "cannot have the records {5,-5}",
+        ),
+        (
+            "1, 3000, 3010, '{20727}', '{0}'",
+            "cannot have the records {0}",
+        ),
+        // More records than numbers, in the files and in all.
+        (
+            "1, 3000, 3010, '{20727}', '{3011}'",
+            "with numbers up to 3010",
+        ),
+        (
+            "1, 3000, 3010, '{20727}', '{11}'",
+            "cannot have 3011 records with numbers up to 3010",
+        ),
+        (
+            "1, 3000, 2000, '{20727}', '{1}'",
+            "cannot have 3001 records with numbers up to 3000",
+        ),
+        (
+            "1, 3000, 3010, '{20727, 20728}', '{9223372036854775807, 9223372036854775807}'",
+            "with numbers up to 3010",
+        ),
+        ("1, 3000, -1, '{}', '{}'", "with numbers up to -1"),
+        ("1, 3000, NULL, '{}', '{}'", "cannot have the records"),
+        // Days without counts, counts without days.
+        (
+            "1, 3000, 3010, '{20727, 20728}', '{5}'",
+            "on the days {20727,20728}",
+        ),
+        ("1, 3000, 3010, '{20727}', '{5, 5}'", "on the days {20727}"),
+        ("1, 3000, 3010, NULL, '{5}'", "cannot have the records {5}"),
+        (
+            "1, 3000, 3010, '{20727}', NULL",
+            "cannot have the records <NULL>",
+        ),
+        (
+            "1, 3000, 3010, '{20727}', '{NULL}'",
+            "cannot have the records {NULL}",
+        ),
+        // From where it does not stand.
+        ("1, 2999, 3010, '{20727}', '{5}'", "does not stand at 2999"),
+        ("1, 3020, 3010, '{20727}', '{5}'", "does not stand at 3020"),
+        ("1, -1, 0, '{}', '{}'", "cannot have the records"),
+        (
+            "NULL, 3000, 3010, '{20727}', '{5}'",
+            "does not stand at 3000",
+        ),
+        (
+            "17, 0, 5, '{20727}', '{5}'",
+            "client 17 does not stand at 0",
+        ),
+    ] {
+        let sql = format!("SELECT soulseek.adopt({step})");
+        let error = run(&server, "archiver", &sql).await.expect_err(step);
+        assert!(error.contains(words), "{step}: {error}");
+        assert_eq!(
+            server.psql("fleet", CURSOR).await.unwrap(),
+            before,
+            "{step}"
+        );
+    }
+    // One number is a record that is in no file.
+    let step = "SELECT soulseek.adopt(1, 3000, 3010, '{20727, 20728}', '{4, 5}')";
+    run(&server, "archiver", step).await.unwrap();
+    let after = server.psql("fleet", CURSOR).await.unwrap();
+    assert!(
+        after.starts_with("3010|") && after.ends_with("|3009"),
+        "{after}"
+    );
+}
+
 #[tokio::test]
 async fn names_that_are_no_names_drop_nothing() {
     let server = study().await.unwrap();

@@ -7,13 +7,13 @@ use anyhow::Result;
 use fleet_tests::{
     pgbouncer::PgBouncer,
     postgres::Postgres,
-    study::{Study, arg, output, said},
+    study::{Script, Study, arg, finish, migrated, output, said},
     wire::{Action, Proxy, Side},
 };
 use tempfile::TempDir;
 use tokio::{process::Child, task::JoinSet};
 
-use crate::study::{AT_ONCE, Script, collector, finish, kill_at, migrated, moments};
+use crate::moments::{AT_ONCE, kill_at, moments};
 
 /// Of each collector that is interrupted.
 const RECORDS: u64 = 2_500;
@@ -43,12 +43,9 @@ async fn several_clients_write_at_once_through_pgbouncer() {
     let dirs: Vec<TempDir> = (0..5).map(|_| TempDir::new().unwrap()).collect();
     let start = |(n, dir): (usize, &TempDir)| {
         let client = format!("region{n}");
-        collector(
-            Script::new(&client, 20_000),
-            dir.path(),
-            &pooler.url("fleet"),
-        )
-        .unwrap()
+        Script::new(&client, 20_000)
+            .start(dir.path(), &pooler.url("fleet"))
+            .unwrap()
     };
     let running: Vec<Child> = dirs.iter().enumerate().map(start).collect();
     for child in running {
@@ -76,7 +73,7 @@ async fn undisturbed(server: &Postgres, url: &str, records: u64) -> String {
     let dir = TempDir::new().unwrap();
     let proxy = Proxy::start(server.address()).await.unwrap();
     let script = Script::new("undisturbed", records);
-    finish(collector(script, dir.path(), &proxy.url(url)).unwrap())
+    finish(script.start(dir.path(), &proxy.url(url)).unwrap())
         .await
         .unwrap();
     proxy.kinds()
@@ -89,10 +86,10 @@ async fn case(server: &Postgres, url: &str, number: usize, side: Side) -> Result
     let mut killed = 0;
     // The seventeenth is in the first transaction.
     for at in [number, 17] {
-        let start = |proxy: &Proxy| collector(script, dir.path(), &proxy.url(url));
+        let start = |proxy: &Proxy| script.start(dir.path(), &proxy.url(url));
         killed += u32::from(kill_at(server, at, side, start).await?);
     }
-    finish(collector(script, dir.path(), url)?).await?;
+    finish(script.start(dir.path(), url)?).await?;
     assert_once(server, "fleet", &client, RECORDS).await;
     Ok(killed)
 }
@@ -142,7 +139,7 @@ async fn cut_at_every_message_it_goes_on_by_itself() {
             let proxy = Proxy::start(server.address()).await.unwrap();
             let _step = proxy.at(number, side, Action::Cut);
             let script = Script::new(&client, RECORDS);
-            finish(collector(script, dir.path(), &proxy.url(&url)).unwrap())
+            finish(script.start(dir.path(), &proxy.url(&url)).unwrap())
                 .await
                 .unwrap();
             assert_once(&server, "fleet", &client, RECORDS).await;

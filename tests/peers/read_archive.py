@@ -1,4 +1,4 @@
-"""Reads the archives in the working directory with DuckDB or pandas, as docs/data.md says, and prints what it finds."""
+"""Reads the archives in the working directory with DuckDB or pandas, as docs/archive.md says, and prints what it finds."""
 
 import glob
 import json

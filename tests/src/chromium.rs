@@ -32,9 +32,14 @@ pub struct Page {
     pub console: Vec<String>,
 }
 
-/// Opens a page (`http://`, `file://`).
+/// Opens a page (`http://`, `file://`). One that is a file may look into others.
 pub async fn open(url: &str) -> Result<Page> {
-    let (dom, log) = run(&["--dump-dom"], url).await?;
+    let args = [
+        "--dump-dom",
+        "--allow-file-access-from-files",
+        "--window-size=1200,1000",
+    ];
+    let (dom, log) = run(&args, url).await?;
     let console = log
         .lines()
         .filter(|line| line.contains(":CONSOLE"))

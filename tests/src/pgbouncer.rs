@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 use crate::{
     certificates::Certificate,
     ports,
-    postgres::Postgres,
+    postgres::{Postgres, url_at},
     service::{Service, find_program},
     unprivileged,
 };
@@ -98,12 +98,7 @@ impl PgBouncer {
 
     /// How a role of [`Options::roles`] reaches a database through the pooler.
     pub fn url_as(&self, role: &str, password: &str, database: &str) -> String {
-        let colon = if password.is_empty() { "" } else { ":" };
-        let tls = if self.tls { "?sslmode=require" } else { "" };
-        format!(
-            "postgres://{role}{colon}{password}@{}/{database}{tls}",
-            self.address()
-        )
+        url_at(self.address(), self.tls, role, password, database)
     }
 
     /// Where the pooler listens.

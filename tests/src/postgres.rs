@@ -150,12 +150,7 @@ impl Postgres {
 
     /// How a role with a password reaches a database.
     pub fn url_as(&self, role: &str, password: &str, database: &str) -> String {
-        let colon = if password.is_empty() { "" } else { ":" };
-        let tls = if self.tls { "?sslmode=require" } else { "" };
-        format!(
-            "postgres://{role}{colon}{password}@{}/{database}{tls}",
-            self.address()
-        )
+        url_at(self.address(), self.tls, role, password, database)
     }
 
     /// Where the server listens.
@@ -339,4 +334,17 @@ fn bin_dir() -> Result<PathBuf> {
         );
     };
     Ok(PathBuf::from(format!("/usr/lib/postgresql/{version}/bin")))
+}
+
+/// How a role with a password reaches a database of whoever listens there.
+pub(crate) fn url_at(
+    address: SocketAddr,
+    tls: bool,
+    role: &str,
+    password: &str,
+    database: &str,
+) -> String {
+    let colon = if password.is_empty() { "" } else { ":" };
+    let tls = if tls { "?sslmode=require" } else { "" };
+    format!("postgres://{role}{colon}{password}@{address}/{database}{tls}")
 }

@@ -16,7 +16,56 @@ use tokio::{
 use crate::{bins, postgres::Postgres};
 
 /// Far more than anything here takes.
-const PATIENCE: Duration = Duration::from_mins(2);
+pub const PATIENCE: Duration = Duration::from_mins(3);
+
+/// The records of a scripted collector.
+#[derive(Clone, Copy, Debug)]
+pub struct Script<'a> {
+    /// The region.
+    pub client: &'a str,
+    /// When it gets the first one.
+    pub from: &'a str,
+    /// The time between two of them in the data.
+    pub step_ms: u64,
+    /// How many there are to be.
+    pub records: u64,
+    /// The time that the program waits between two of them.
+    pub pause_ms: u64,
+}
+
+impl Script<'_> {
+    /// A minute a record, from the end of September 2026 on.
+    pub fn new(client: &str, records: u64) -> Script<'_> {
+        Script {
+            client,
+            from: "2026-09-29T12:00:00Z",
+            step_ms: 60_000,
+            records,
+            pause_ms: 0,
+        }
+    }
+
+    /// The collector. It ends when the database has all records.
+    pub fn command(self, data_dir: &Path, url: &str) -> Result<Command> {
+        let mut command = Command::new(bins::path("scripted_collector")?);
+        command
+            .args(["--client", self.client, "--from", self.from])
+            .args(["--step-ms", &self.step_ms.to_string()])
+            .args(["--pause-ms", &self.pause_ms.to_string()])
+            .args(["--records", &self.records.to_string()])
+            .arg("--data-dir")
+            .arg(data_dir)
+            .env("DATABASE_URL", url)
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true);
+        Ok(command)
+    }
+
+    /// The same, running.
+    pub fn start(self, data_dir: &Path, url: &str) -> Result<Child> {
+        Ok(self.command(data_dir, url)?.spawn()?)
+    }
+}
 
 /// One database of a server, and a directory for archive files.
 #[derive(Debug)]
@@ -30,21 +79,13 @@ pub struct Study<'s> {
 impl<'s> Study<'s> {
     /// A new database with the tables.
     pub async fn new(server: &'s Postgres, name: &str) -> Result<Self> {
-        let url = server.create_database(name).await?;
         let study = Self {
             server,
             name: name.to_owned(),
-            url,
+            url: migrated(server, name).await?,
             dir: TempDir::new()?,
         };
         std::fs::create_dir(study.files())?;
-        let migrated = output(
-            Command::new(bins::path("fleetd")?)
-                .arg("migrate")
-                .env("DATABASE_URL", &study.url),
-        )
-        .await?;
-        ensure!(migrated.status.success(), "{}", said(&migrated));
         Ok(study)
     }
 
@@ -73,20 +114,17 @@ impl<'s> Study<'s> {
         &self,
         client: &str,
         from: &str,
-        step_ms: u32,
+        step_ms: u64,
         records: u64,
     ) -> Result<Command> {
-        let mut command = Command::new(bins::path("scripted_collector")?);
-        command
-            .args(["--client", client, "--from", from])
-            .args(["--step-ms", &step_ms.to_string()])
-            .args(["--records", &records.to_string()])
-            .arg("--data-dir")
-            .arg(self.spool(client))
-            .env("DATABASE_URL", &self.url)
-            .stderr(Stdio::inherit())
-            .kill_on_drop(true);
-        Ok(command)
+        let script = Script {
+            client,
+            from,
+            step_ms,
+            records,
+            pause_ms: 0,
+        };
+        script.command(&self.spool(client), &self.url)
     }
 
     /// The same, to its end.
@@ -94,7 +132,7 @@ impl<'s> Study<'s> {
         &self,
         client: &str,
         from: &str,
-        step_ms: u32,
+        step_ms: u64,
         records: u64,
     ) -> Result<()> {
         finish(self.collector(client, from, step_ms, records)?.spawn()?).await
@@ -153,6 +191,26 @@ impl<'s> Study<'s> {
     }
 }
 
+/// A new database with the tables; how the superuser reaches it.
+pub async fn migrated(server: &Postgres, name: &str) -> Result<String> {
+    let url = server.create_database(name).await?;
+    succeed(&mut fleetd(&url, &["migrate"])?).await?;
+    Ok(url)
+}
+
+/// `fleetd` with a database.
+pub fn fleetd(url: &str, args: &[&str]) -> Result<Command> {
+    let mut command = Command::new(bins::path("fleetd")?);
+    command
+        .args(args)
+        .env("DATABASE_URL", url)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    Ok(command)
+}
+
 /// `fleetctl` with nothing from the environment that would change what it does.
 pub fn fleetctl(args: &[&str]) -> Result<Command> {
     let mut command = Command::new(bins::path("fleetctl")?);
@@ -168,16 +226,21 @@ pub fn fleetctl(args: &[&str]) -> Result<Command> {
     Ok(command)
 }
 
-/// Standard output of a program that ends well.
-pub async fn text(command: &mut Command) -> Result<String> {
+/// Runs a program that must end well.
+pub async fn succeed(command: &mut Command) -> Result<Output> {
     let output = output(command).await?;
     ensure!(
         output.status.success(),
-        "{:?}: {}",
+        "{command:?}: {:?}: {}",
         output.status,
         said(&output)
     );
-    Ok(String::from_utf8(output.stdout)?)
+    Ok(output)
+}
+
+/// Standard output of a program that ends well.
+pub async fn text(command: &mut Command) -> Result<String> {
+    Ok(String::from_utf8(succeed(command).await?.stdout)?)
 }
 
 /// Waits for the end of a program.

@@ -1,12 +1,12 @@
-//! How `fleetctl up` shows what happens: a live line for each region on a terminal, plain lines
-//! elsewhere. Logs go through here, too, so that they do not tear the live lines.
+//! How `fleetctl up` shows what happens: a live line for each region, for the canary and for the database on a terminal,
+//! plain lines elsewhere. Logs go through here, too, so that they do not tear the live lines.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use fleet_api::names::CANARY_CLIENT;
 use fleet_collector::{CanaryState, Fleet, Phase, RunningRegion, State};
-use fleet_store::SpoolStatus;
+use fleet_store::{ShipStatus, SpoolStatus};
 use indicatif::{
     HumanCount, HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle,
 };
@@ -24,6 +24,8 @@ const LIVE: Duration = Duration::from_millis(250);
 const PLAIN: Duration = Duration::from_secs(5);
 /// The rate is taken over this time.
 const RATE_WINDOW: Duration = Duration::from_secs(5);
+/// The name of the database's line.
+const DATABASE: &str = "database";
 
 /// Shows the progress of a fleet.
 #[derive(Debug)]
@@ -59,16 +61,12 @@ impl Progress {
     /// Shows the fleet until the answer is stopped.
     pub(crate) fn watch(&self, fleet: &Fleet) -> Watching {
         let stop = CancellationToken::new();
-        let spool = fleet.spool_status();
-        let regions = fleet.regions();
-        let canary = fleet.canary();
         let stopped = stop.clone();
         let task = if self.live {
-            let title = format!("recording to {}", fleet.spool_path().display());
-            let live = Live::new(&self.lines, &title, regions, canary, spool);
-            tokio::spawn(live.run(stopped))
+            tokio::spawn(Live::new(&self.lines, fleet).run(stopped))
         } else {
-            tokio::spawn(plain(regions, canary, spool, stopped))
+            let lines = fleet.regions().into_iter().map(Line::new).collect();
+            tokio::spawn(plain(lines, Sources::of(fleet), stopped))
         };
         Watching { stop, task }
     }
@@ -139,6 +137,35 @@ fn phase(phase: &Phase) -> String {
     }
 }
 
+/// What is shown beside the regions.
+#[derive(Debug)]
+struct Sources {
+    spool: watch::Receiver<SpoolStatus>,
+    canary: Option<watch::Receiver<CanaryState>>,
+    /// Where the spec names a database.
+    shipping: Option<watch::Receiver<ShipStatus>>,
+}
+
+impl Sources {
+    fn of(fleet: &Fleet) -> Self {
+        Self {
+            spool: fleet.spool_status(),
+            canary: fleet.canary(),
+            shipping: fleet.shipping(),
+        }
+    }
+
+    /// The lines after those of the regions: a name and a text each.
+    fn lines(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let canary = self.canary.as_ref().map(canary_line);
+        let shipping = self.shipping.as_ref().map(shipping_line);
+        let canary = canary.map(|text| (CANARY_CLIENT, text));
+        canary
+            .into_iter()
+            .chain(shipping.map(|text| (DATABASE, text)))
+    }
+}
+
 /// What the canary has done, and why it does no more.
 fn canary_line(canary: &watch::Receiver<CanaryState>) -> String {
     let CanaryState { sent, trouble } = canary.borrow().clone();
@@ -146,8 +173,21 @@ fn canary_line(canary: &watch::Receiver<CanaryState>) -> String {
     format!("{} sent{}", HumanCount(sent), trouble.unwrap_or_default())
 }
 
-fn total(lines: &[Line]) -> u64 {
-    lines.iter().map(|line| line.state().recorded).sum()
+/// What the database has got from this process, what it has not, and why nothing gets there at the moment.
+fn shipping_line(shipping: &watch::Receiver<ShipStatus>) -> String {
+    let status = shipping.borrow().clone();
+    let (shipped, waiting) = (HumanCount(status.shipped), HumanCount(status.waiting));
+    let trouble = status
+        .trouble
+        .map(|trouble| format!("; stalled: {trouble}"));
+    format!(
+        "{shipped} shipped, {waiting} waiting{}",
+        trouble.unwrap_or_default()
+    )
+}
+
+fn total<'l>(lines: impl Iterator<Item = &'l Line>) -> u64 {
+    lines.map(|line| line.state().recorded).sum()
 }
 
 /// The lines on a terminal.
@@ -157,22 +197,20 @@ struct Live {
     started: Instant,
     head: ProgressBar,
     lines: Vec<(Line, ProgressBar)>,
-    canary: Option<(watch::Receiver<CanaryState>, ProgressBar)>,
-    spool: watch::Receiver<SpoolStatus>,
+    /// A bar for each of the lines of the sources.
+    others: Vec<ProgressBar>,
+    sources: Sources,
 }
 
 impl Live {
-    fn new(
-        screen: &MultiProgress,
-        title: &str,
-        regions: Vec<RunningRegion>,
-        canary: Option<watch::Receiver<CanaryState>>,
-        spool: watch::Receiver<SpoolStatus>,
-    ) -> Self {
+    fn new(screen: &MultiProgress, fleet: &Fleet) -> Self {
+        let regions = fleet.regions();
+        let sources = Sources::of(fleet);
+        let names: Vec<&str> = sources.lines().map(|(name, _)| name).collect();
         let width = regions
             .iter()
             .map(|region| region.client_id.len())
-            .chain(canary.as_ref().map(|_| CANARY_CLIENT.len()))
+            .chain(names.iter().map(|name| name.len()))
             .max()
             .unwrap_or(0);
         let bar = |template: &str| {
@@ -190,14 +228,14 @@ impl Live {
                 (Line::new(region), bar)
             })
             .collect();
-        let canary = canary.map(|canary| (canary, named(CANARY_CLIENT.to_owned())));
+        let others = names.iter().map(|name| named((*name).to_owned())).collect();
         Self {
-            title: title.to_owned(),
+            title: format!("recording to {}", fleet.spool_path().display()),
             started: Instant::now(),
             head,
             lines,
-            canary,
-            spool,
+            others,
+            sources,
         }
     }
 
@@ -209,21 +247,15 @@ impl Live {
         }
         self.draw();
         self.head.finish();
-        for (_, bar) in &self.lines {
+        for bar in self.lines.iter().map(|(_, bar)| bar).chain(&self.others) {
             bar.finish();
         }
-        if let Some((_, bar)) = &self.canary {
-            bar.finish();
-        }
-        self.lines
-            .iter()
-            .map(|(line, _)| line.state().recorded)
-            .sum()
+        total(self.lines.iter().map(|(line, _)| line))
     }
 
     fn draw(&mut self) {
         let now = Instant::now();
-        let status = self.spool.borrow().clone();
+        let status = self.sources.spool.borrow().clone();
         let waiting = match status.stalled {
             Some(reason) => format!("not writing: {reason}"),
             None => format!("{} waiting", HumanCount(status.pending)),
@@ -246,35 +278,25 @@ impl Live {
                 },
             ));
         }
-        if let Some((canary, bar)) = &self.canary {
-            bar.set_message(canary_line(canary));
+        for (bar, (_, text)) in self.others.iter().zip(self.sources.lines()) {
+            bar.set_message(text);
         }
     }
 }
 
-/// A line for each region every few seconds and at the end, on standard output.
-async fn plain(
-    regions: Vec<RunningRegion>,
-    canary: Option<watch::Receiver<CanaryState>>,
-    spool: watch::Receiver<SpoolStatus>,
-    stop: CancellationToken,
-) -> u64 {
-    let mut lines: Vec<Line> = regions.into_iter().map(Line::new).collect();
+/// A line for each region and the others every few seconds and at the end, on standard output.
+async fn plain(mut lines: Vec<Line>, sources: Sources, stop: CancellationToken) -> u64 {
     let mut ticks = interval(PLAIN);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        print_lines(&mut lines, canary.as_ref(), &spool);
+        print_lines(&mut lines, &sources);
     }
-    print_lines(&mut lines, canary.as_ref(), &spool);
-    total(&lines)
+    print_lines(&mut lines, &sources);
+    total(lines.iter())
 }
 
-fn print_lines(
-    lines: &mut [Line],
-    canary: Option<&watch::Receiver<CanaryState>>,
-    spool: &watch::Receiver<SpoolStatus>,
-) {
-    let waiting = spool.borrow().pending;
+fn print_lines(lines: &mut [Line], sources: &Sources) {
+    let waiting = sources.spool.borrow().pending;
     for line in lines {
         let state = line.state();
         let rate = line.rate(Instant::now(), state.recorded);
@@ -288,8 +310,8 @@ fn print_lines(
         // Nobody reads any more: recording goes on.
         let _ = printer::line(&text);
     }
-    if let Some(canary) = canary {
-        let _ = printer::line(&format!("{CANARY_CLIENT}: {}", canary_line(canary)));
+    for (name, text) in sources.lines() {
+        let _ = printer::line(&format!("{name}: {text}"));
     }
 }
 
@@ -312,5 +334,28 @@ impl<'writer> MakeWriter<'writer> for LogWriter {
 
     fn make_writer(&'writer self) -> Self {
         self.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_databases_line_says_what_is_there_what_is_not_and_why() {
+        let mut status = ShipStatus {
+            shipped: 12_345,
+            waiting: 6_789,
+            failures: 2,
+            ..ShipStatus::default()
+        };
+        let (sender, receiver) = watch::channel(status.clone());
+        assert_eq!(shipping_line(&receiver), "12,345 shipped, 6,789 waiting");
+        status.trouble = Some("its disk is full; make room".to_owned());
+        sender.send_replace(status);
+        assert_eq!(
+            shipping_line(&receiver),
+            "12,345 shipped, 6,789 waiting; stalled: its disk is full; make room"
+        );
     }
 }

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use crate::Source;
 
+/// Of days without leap seconds, as `received_at` counts them.
+pub(crate) const MICROS_A_DAY: i64 = 86_400_000_000;
+
 /// One search as it stands in a store. (`client_id`, `spool`, `seq`) names it for ever.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {

@@ -57,6 +57,14 @@ async fn exported(reader: &Reader, format: Format, filter: Filter) -> (u64, Vec<
     (count, output)
 }
 
+/// The name that the spool gave itself.
+async fn spool_name(reader: &Reader) -> String {
+    let name = all(&mut reader.query("SELECT id FROM spool").await.unwrap()).await;
+    let name = name[0][0].to_string();
+    assert_eq!(name.len(), 32, "{name}");
+    name
+}
+
 fn text(text: &str) -> Value {
     Value::Text(text.into())
 }
@@ -187,9 +195,12 @@ async fn jsonl_keeps_everything() {
     let lines: Vec<_> = std::str::from_utf8(&output).unwrap().lines().collect();
     assert_eq!(
         lines[0],
-        "{\"client_id\":\"falkenstein\",\"seq\":1,\"received_at\":\"2023-11-14T22:13:20.000001Z\",\
-         \"username\":\"pseudonym0\",\"query\":\"björk ♫\",\"token\":4294967295,\"source\":\"parent\",\
-         \"branch_level\":0}"
+        format!(
+            "{{\"client_id\":\"falkenstein\",\"spool\":\"{}\",\"seq\":1,\
+             \"received_at\":\"2023-11-14T22:13:20.000001Z\",\"username\":\"pseudonym0\",\"query\":\"björk ♫\",\
+             \"token\":4294967295,\"source\":\"parent\",\"branch_level\":0}}",
+            spool_name(&reader).await
+        )
     );
     let third: serde_json::Value = serde_json::from_str(lines[2]).unwrap();
     assert_eq!(third["query_raw"], "6e756c00");
@@ -209,20 +220,22 @@ async fn csv_keeps_everything() {
     let (_, output) = exported(&reader, Format::Csv, Filter::default()).await;
     let text = std::str::from_utf8(&output).unwrap();
     assert!(text.starts_with(
-        "client_id,seq,received_at,username,query,token,source,branch_level,query_raw,canary\r\n"
+        "client_id,spool,seq,received_at,username,query,token,source,branch_level,query_raw,canary\r\n"
     ));
     let rows: Vec<csv::StringRecord> = csv::Reader::from_reader(&*output)
         .records()
         .map(Result::unwrap)
         .collect();
     assert_eq!(rows.len(), 4);
+    let name = spool_name(&reader).await;
     for (row, record) in rows.iter().zip(records()) {
-        assert_eq!(row[4], record.query);
-        assert_eq!(row[5], record.token.to_string());
-        assert_eq!(row[6], *record.source.as_str());
-        assert_eq!(row[9], record.canary.to_string());
+        assert_eq!(row[1], name);
+        assert_eq!(row[5], record.query);
+        assert_eq!(row[6], record.token.to_string());
+        assert_eq!(row[7], *record.source.as_str());
+        assert_eq!(row[10], record.canary.to_string());
     }
-    assert_eq!(rows[2][8], *"6e756c00");
+    assert_eq!(rows[2][9], *"6e756c00");
 }
 
 #[tokio::test]
@@ -259,22 +272,24 @@ async fn parquet_keeps_everything() {
         .map(Result::unwrap)
         .collect();
     assert_eq!(rows.len(), 1504);
+    let name = spool_name(&reader).await;
     for (row, record) in rows.iter().zip(records()) {
         assert_eq!(row.get_string(0).unwrap(), "falkenstein");
-        assert_eq!(row.get_timestamp_micros(2).unwrap(), record.received_at);
-        assert_eq!(row.get_string(3).unwrap(), &record.username);
-        assert_eq!(row.get_string(4).unwrap(), &record.query);
-        assert_eq!(row.get_long(5).unwrap(), i64::from(record.token));
-        assert_eq!(row.get_string(6).unwrap(), record.source.as_str());
+        assert_eq!(row.get_string(1).unwrap(), &name);
+        assert_eq!(row.get_timestamp_micros(3).unwrap(), record.received_at);
+        assert_eq!(row.get_string(4).unwrap(), &record.username);
+        assert_eq!(row.get_string(5).unwrap(), &record.query);
+        assert_eq!(row.get_long(6).unwrap(), i64::from(record.token));
+        assert_eq!(row.get_string(7).unwrap(), record.source.as_str());
         assert_eq!(
-            row.get_int(7).unwrap(),
+            row.get_int(8).unwrap(),
             i32::try_from(record.branch_level).unwrap()
         );
-        let raw = row.get_bytes(8).ok().map(|bytes| bytes.data().to_vec());
+        let raw = row.get_bytes(9).ok().map(|bytes| bytes.data().to_vec());
         assert_eq!(raw, record.query_raw);
-        assert_eq!(row.get_bool(9).unwrap(), record.canary);
+        assert_eq!(row.get_bool(10).unwrap(), record.canary);
     }
-    assert_eq!(rows[1503].get_long(1).unwrap(), 1500);
+    assert_eq!(rows[1503].get_long(2).unwrap(), 1500);
     let schema = format!("{:?}", file.metadata().file_metadata().schema());
     assert!(schema.contains("Timestamp"), "{schema}");
     spool.close().await.unwrap();

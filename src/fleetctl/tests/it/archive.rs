@@ -64,6 +64,9 @@ impl Study {
                 bytes if bytes.len() == 4 && bytes.parse::<u32>().is_ok() => {
                     word.replace(bytes, "SIZE")
                 }
+                spool if spool.len() == 32 && spool.bytes().all(|b| b.is_ascii_hexdigit()) => {
+                    word.replace(spool, "SPOOL")
+                }
                 _ => word.to_owned(),
             })
             .collect()
@@ -123,9 +126,9 @@ month,part,records,file,result
 2025-11,0,1,DIR/files/searches_2025-11.parquet,right
 "##);
     assert_snapshot!(study.result(&["export", "--month", "2025-10", "--format", "csv", "--since", "2025-10-31"]), @r##"
-client_id,seq,received_at,username,query,token,source,branch_level,query_raw,canary
-north,3,TIME,dXNlcg,query 2,7,parent,2,,false
-north,4,TIME,dXNlcg,query 3,7,parent,2,,false
+client_id,spool,seq,received_at,username,query,token,source,branch_level,query_raw,canary
+north,SPOOL,3,TIME,dXNlcg,query 2,7,parent,2,,false
+north,SPOOL,4,TIME,dXNlcg,query 3,7,parent,2,,false
 "##);
     assert_snapshot!(study.told(&["restore", "--month", "2025-10", "--dry-run"]), @r##"
 would restore 4 records of 2025-10

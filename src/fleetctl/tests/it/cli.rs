@@ -455,17 +455,28 @@ async fn a_query_that_writes_or_is_wrong_fails_and_changes_nothing() {
 async fn an_export_has_the_format_and_the_time_that_were_asked_for() {
     let dir = store(Scheme::Hmac).await;
     let data = dir.path().to_str().unwrap();
-    let export = |more: &[&str]| result(&[&["export", "--data-dir", data], more].concat());
+    let spool = [
+        "query",
+        "SELECT id FROM spool",
+        "-o",
+        "csv",
+        "--data-dir",
+        data,
+    ];
+    let spool = result(&spool).lines().nth(1).unwrap().to_owned();
+    let export = |more: &[&str]| {
+        result(&[&["export", "--data-dir", data], more].concat()).replace(&spool, "SPOOL")
+    };
     assert_snapshot!(export(&[]), @r##"
-{"client_id":"north","seq":1,"received_at":"2026-11-21T08:00:00.000000Z","username":"OVR_7jn-a9KwMmCP38502Q","query":"first, with a comma","token":7,"source":"parent","branch_level":2}
-{"client_id":"south","seq":1,"received_at":"2026-11-21T09:00:00.000000Z","username":"OVR_7jn-a9KwMmCP38502Q","query":"motörhead","token":7,"source":"parent","branch_level":2,"query_raw":"6d6f74f67268656164"}
-{"client_id":"north","seq":2,"received_at":"2026-11-21T10:00:00.000000Z","username":"OVR_7jn-a9KwMmCP38502Q","query":"\u001b[31mred\u0007\n\"quoted\" 東京","token":7,"source":"parent","branch_level":2}
+{"client_id":"north","spool":"SPOOL","seq":1,"received_at":"2026-11-21T08:00:00.000000Z","username":"OVR_7jn-a9KwMmCP38502Q","query":"first, with a comma","token":7,"source":"parent","branch_level":2}
+{"client_id":"south","spool":"SPOOL","seq":1,"received_at":"2026-11-21T09:00:00.000000Z","username":"OVR_7jn-a9KwMmCP38502Q","query":"motörhead","token":7,"source":"parent","branch_level":2,"query_raw":"6d6f74f67268656164"}
+{"client_id":"north","spool":"SPOOL","seq":2,"received_at":"2026-11-21T10:00:00.000000Z","username":"OVR_7jn-a9KwMmCP38502Q","query":"\u001b[31mred\u0007\n\"quoted\" 東京","token":7,"source":"parent","branch_level":2}
 "##);
     assert_snapshot!(export(&["--format", "csv"]).replace('\u{1b}', "ESC").replace('\u{7}', "BEL"), @r##"
-client_id,seq,received_at,username,query,token,source,branch_level,query_raw,canary
-north,1,2026-11-21T08:00:00.000000Z,OVR_7jn-a9KwMmCP38502Q,"first, with a comma",7,parent,2,,false
-south,1,2026-11-21T09:00:00.000000Z,OVR_7jn-a9KwMmCP38502Q,motörhead,7,parent,2,6d6f74f67268656164,false
-north,2,2026-11-21T10:00:00.000000Z,OVR_7jn-a9KwMmCP38502Q,"ESC[31mredBEL
+client_id,spool,seq,received_at,username,query,token,source,branch_level,query_raw,canary
+north,SPOOL,1,2026-11-21T08:00:00.000000Z,OVR_7jn-a9KwMmCP38502Q,"first, with a comma",7,parent,2,,false
+south,SPOOL,1,2026-11-21T09:00:00.000000Z,OVR_7jn-a9KwMmCP38502Q,motörhead,7,parent,2,6d6f74f67268656164,false
+north,SPOOL,2,2026-11-21T10:00:00.000000Z,OVR_7jn-a9KwMmCP38502Q,"ESC[31mredBEL
 ""quoted"" 東京",7,parent,2,,false
 "##);
     let lines = |more: &[&str]| export(more).lines().count();
@@ -489,11 +500,14 @@ north,2,2026-11-21T10:00:00.000000Z,OVR_7jn-a9KwMmCP38502Q,"ESC[31mredBEL
         .env("FLEET_DATA_DIR", data)
         .output()
         .unwrap();
-    assert_eq!(text(&of_dir.stdout), export(&["--format", "jsonl"]));
+    assert_eq!(
+        text(&of_dir.stdout).replace(&spool, "SPOOL"),
+        export(&["--format", "jsonl"])
+    );
 
     for (format, begins) in [
         ("jsonl", "{\"client_id\""),
-        ("csv", "client_id,seq"),
+        ("csv", "client_id,spool,seq"),
         ("parquet", "PAR1"),
     ] {
         let file = dir.path().join(format!("out.{format}"));

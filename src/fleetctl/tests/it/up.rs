@@ -382,6 +382,30 @@ async fn a_document_of_another_kind_is_named_and_left_out() {
 }
 
 #[tokio::test]
+async fn a_database_has_a_line_that_says_what_waits_and_why() {
+    let server = server().await;
+    let tmp = tempfile::tempdir().unwrap();
+    let spec = Spec::new(&server, NORTH).text().replace(
+        "  regions:\n",
+        "  database: { external: { urlSecretRef: { name: database } } }\n  regions:\n",
+    );
+    let url = secret(
+        "database",
+        "url: \"postgres://north:hidden@127.0.0.1:1/study\"",
+    );
+    let mut program = up(&(spec + &url), &tmp.path().join("data")).await;
+    program.says("database: 0 shipped, 0 waiting").await;
+    listening(&server, &["acct-north"]).await;
+    server.search("anna", 1, "one").await;
+    let line =
+        "database: 0 shipped, 1 waiting; stalled: cannot connect to the database 127.0.0.1:1/study";
+    program.says(line).await;
+    program.stop().await;
+    let said = program.stdout.text() + &program.stderr.text();
+    assert!(!said.contains("hidden"), "{said}");
+}
+
+#[tokio::test]
 async fn a_canary_has_a_line_and_a_metric_and_its_refusal_stops_nothing() {
     let server = server().await;
     let tmp = tempfile::tempdir().unwrap();

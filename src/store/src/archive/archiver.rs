@@ -74,6 +74,15 @@ pub struct ArchiveProgress {
     pub of: u64,
 }
 
+/// Tells those who wait what begins now.
+pub(super) fn begin(progress: &watch::Sender<ArchiveProgress>, doing: String, of: Option<i64>) {
+    progress.send_replace(ArchiveProgress {
+        doing,
+        records: 0,
+        of: of.unwrap_or_default().unsigned_abs(),
+    });
+}
+
 /// Archives months of one store to one destination.
 #[derive(Debug)]
 pub struct Archiver {
@@ -272,7 +281,7 @@ impl Archiver {
 
     /// A file that an earlier run completed and did not get to read back.
     async fn take_up(&mut self, part: &mut Part) -> Result<(), ArchiveError> {
-        match self.verify(part).await {
+        match file::verify(part, &self.progress).await {
             Ok(()) => {
                 self.hot.verified(part.id).await?;
                 part.state = PartState::Verified;
@@ -296,11 +305,8 @@ impl Archiver {
         let id = self.hot.begin(month, number, &location).await?;
         tracing::info!(%month, file = location, "writing");
         let expected = self.hot.expected(month.days()).await?;
-        self.progress.send_replace(ArchiveProgress {
-            doing: format!("{month}: writing {name}"),
-            records: 0,
-            of: u64::try_from(expected).unwrap_or_default(),
-        });
+        let writing = format!("{month}: writing {name}");
+        begin(&self.progress, writing, Some(expected));
         let written = file::write(
             &mut self.hot,
             wanted,
@@ -333,7 +339,7 @@ impl Archiver {
         )
         .await?;
         self.hot.written(&part).await?;
-        self.verify(&part).await?;
+        file::verify(&part, &self.progress).await?;
         self.hot.verified(id).await?;
         tracing::info!(%month, file = part.file_path, records = part.record_count, bytes = part.file_size, "verified");
         Ok(part)
@@ -347,7 +353,7 @@ impl Archiver {
                 .iter()
                 .any(|file| file.file_path == part.file_path);
             if !part.deleted && !new {
-                self.verify(&part).await?;
+                file::verify(&part, &self.progress).await?;
             }
         }
         Ok(())
@@ -363,15 +369,6 @@ impl Archiver {
             }
             Err(error) => tracing::warn!(%month, "the month's figures are not up to date: {error}"),
         }
-    }
-
-    async fn verify(&self, part: &Part) -> Result<(), ArchiveError> {
-        self.progress.send_replace(ArchiveProgress {
-            doing: format!("{}: reading back", part.month),
-            records: 0,
-            of: u64::try_from(part.record_count.unwrap_or_default()).unwrap_or_default(),
-        });
-        file::verify(part, &self.progress).await
     }
 
     async fn delete(

@@ -12,11 +12,14 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 
+use super::archiver::begin;
 use super::format::{FileError, FileWriter, RowDigest, Summary, read_csv_gz, read_parquet};
 use super::manifest::{Manifest, manifest_name};
+use super::part::name_of;
 use super::pipe::PipeWriter;
 use super::{ArchiveError, ArchiveProgress, Destination, FileFormat, Part, Span};
 use crate::Row;
+use crate::export::hex;
 use crate::hot::{Hot, Wanted};
 
 /// Heaps of rows, and pieces of the file, that may be on their way.
@@ -129,6 +132,8 @@ pub(super) async fn verify(
         file: part.file_path.clone(),
         reason,
     };
+    let doing = format!("{}: reading back", part.month);
+    begin(progress, doing, part.record_count);
     let (destination, name) = Destination::of_location(&part.file_path)?;
     let (size, mut stream) = destination.read(&name).await?;
     if i64::try_from(size).ok() != part.file_size {
@@ -296,12 +301,4 @@ impl Read for RemoteRead {
         self.at = end;
         Ok(bytes.len())
     }
-}
-
-fn name_of(location: &str) -> &str {
-    location.rsplit('/').next().unwrap_or(location)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    crate::export::hex(bytes)
 }

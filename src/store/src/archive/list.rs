@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::manifest::manifest_name;
 use super::{ArchiveError, ArchiveProgress, Destination, Month, Part, PartState, file, part};
+use crate::error::with_causes;
 use crate::hot::{Hot, Place};
 
 /// A file of the archive, noted or not.
@@ -69,7 +70,7 @@ pub async fn list_archives(
     }
     let orphans = found.into_keys().filter(|file| !noted.contains(file));
     listed.extend(orphans.filter_map(|file| {
-        let problem = orphan(file.rsplit('/').next()?)?.to_owned();
+        let problem = orphan(part::name_of(&file))?.to_owned();
         Some(Listed {
             file,
             part: None,
@@ -140,11 +141,6 @@ pub async fn verify_archives(
     }
     let mut checked = Vec::new();
     for part in parts {
-        progress.send_replace(ArchiveProgress {
-            doing: format!("{}: reading back", part.month),
-            records: 0,
-            of: part.record_count.unwrap_or_default().unsigned_abs(),
-        });
         let problem = match file::verify(&part, progress).await {
             Ok(()) => None,
             Err(ArchiveError::File { file, reason }) if file == part.file_path => Some(reason),
@@ -153,8 +149,4 @@ pub async fn verify_archives(
         checked.push(Checked { part, problem });
     }
     Ok(checked)
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    crate::error::with_causes(error)
 }

@@ -8,6 +8,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 
+use crate::row::MICROS_A_DAY;
+
 /// A calendar month in UTC, `2026-10`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Month(Date);
@@ -64,7 +66,7 @@ impl Month {
     /// Microseconds since 1970-01-01T00:00:00Z: its first, and the first of the next month.
     pub fn micros(self) -> Range<i64> {
         let Range { start, end } = self.days();
-        let micros = |day| i64::from(day) * 86_400_000_000;
+        let micros = |day| i64::from(day) * MICROS_A_DAY;
         micros(start)..micros(end)
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use sqlx::{ColumnIndex, Decode, Row, Type};
 
 use super::{FileFormat, Month};
 
@@ -87,6 +88,43 @@ pub struct Part {
     pub deleted: bool,
     /// When a person brought the records back, RFC 3339.
     pub restored_at: Option<String>,
+}
+
+impl Part {
+    /// From the columns `id, month, part, state, file_path, record_count, file_size, sha256, digest, cursors, archived_at,
+    /// deleted, restored_at`.
+    pub(crate) fn of_row<'r, R: Row>(row: &'r R) -> Result<Self, sqlx::Error>
+    where
+        usize: ColumnIndex<R>,
+        i64: Decode<'r, R::Database> + Type<R::Database>,
+        i32: Decode<'r, R::Database> + Type<R::Database>,
+        bool: Decode<'r, R::Database> + Type<R::Database>,
+        String: Decode<'r, R::Database> + Type<R::Database>,
+    {
+        let state: String = row.try_get(3)?;
+        let spans: String = row.try_get(9)?;
+        let spans = serde_json::from_str(&spans);
+        Ok(Self {
+            id: row.try_get(0)?,
+            month: row.try_get(1)?,
+            part: row.try_get(2)?,
+            state: state.parse().map_err(sqlx::Error::Protocol)?,
+            file_path: row.try_get(4)?,
+            record_count: row.try_get(5)?,
+            file_size: row.try_get(6)?,
+            sha256: row.try_get(7)?,
+            digest: row.try_get(8)?,
+            spans: spans.map_err(|error| sqlx::Error::Decode(error.into()))?,
+            archived_at: row.try_get(10)?,
+            deleted: row.try_get(11)?,
+            restored_at: row.try_get(12)?,
+        })
+    }
+}
+
+/// The name of a file, of where it is.
+pub(super) fn name_of(location: &str) -> &str {
+    location.rsplit('/').next().unwrap_or(location)
 }
 
 /// The name of a part's file.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::sync::{mpsc, watch};
 
+use super::archiver::begin;
 use super::file::{self, read_manifest};
 use super::format::RowDigest;
 use super::{ArchiveError, ArchiveProgress, Destination, Month, Part, PartState, part};
@@ -66,11 +67,6 @@ pub async fn restore(
         return Err(ArchiveError::AlreadyLive { month });
     }
     for part in &parts {
-        begin(
-            progress,
-            format!("{month}: reading back"),
-            part.record_count,
-        );
         file::verify(part, progress).await?;
     }
     let records = parts.iter().filter_map(|part| part.record_count).sum();
@@ -85,14 +81,6 @@ pub async fn restore(
         files: parts.into_iter().map(|part| part.file_path).collect(),
         records,
     })
-}
-
-fn begin(progress: &watch::Sender<ArchiveProgress>, doing: String, of: Option<i64>) {
-    progress.send_replace(ArchiveProgress {
-        doing,
-        records: 0,
-        of: of.unwrap_or_default().unsigned_abs(),
-    });
 }
 
 /// The rows of some files, one file after the other. The last word on each is whether it held what was noted: it may

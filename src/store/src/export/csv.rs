@@ -15,6 +15,7 @@ impl<W: Write> CsvSink<W> {
         writer
             .write_record([
                 "client_id",
+                "spool",
                 "seq",
                 "received_at",
                 "username",
@@ -35,6 +36,7 @@ impl<W: Write> Sink for CsvSink<W> {
         self.0
             .write_record([
                 &*row.client_id,
+                &row.spool,
                 &row.seq.to_string(),
                 &rfc3339(row.received_at),
                 &row.username,

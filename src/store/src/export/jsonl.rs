@@ -11,6 +11,7 @@ use crate::StoreError;
 #[derive(Serialize)]
 struct Line<'r> {
     client_id: &'r str,
+    spool: &'r str,
     seq: i64,
     received_at: String,
     username: &'r str,
@@ -37,6 +38,7 @@ impl<W: Write> Sink for JsonlSink<W> {
     fn write(&mut self, row: &Row) -> Result<(), StoreError> {
         let line = Line {
             client_id: &row.client_id,
+            spool: &row.spool,
             seq: row.seq,
             received_at: rfc3339(row.received_at),
             username: &row.username,

@@ -80,10 +80,11 @@ pub async fn export(
             .fetch_one(&mut connection)
             .await
             .map_err(failed)?;
+    let spool = spool(&mut connection).await.map_err(failed)?;
     let mut count = 0;
     while from < last {
         let to = last.min(from + PAGE);
-        let rows = page(&mut connection, filter, from, to)
+        let rows = page(&mut connection, &spool, filter, from, to)
             .await
             .map_err(failed)?;
         for row in &rows {
@@ -130,8 +131,24 @@ fn sink<'o>(
 /// records that the protocol allows are 16 MB.
 const PAGE: i64 = 512;
 
+/// The name of the spool in the file; empty in one that no version with names has written to.
+async fn spool(connection: &mut SqliteConnection) -> sqlx::Result<Arc<str>> {
+    let named: bool =
+        sqlx::query_scalar("SELECT count(*) FROM soulseek.sqlite_master WHERE name = 'spool'")
+            .fetch_one(&mut *connection)
+            .await?;
+    if !named {
+        return Ok(Arc::default());
+    }
+    let name: String = sqlx::query_scalar("SELECT id FROM spool")
+        .fetch_one(connection)
+        .await?;
+    Ok(name.into())
+}
+
 async fn page(
     connection: &mut SqliteConnection,
+    spool: &Arc<str>,
     filter: Filter,
     from: i64,
     to: i64,
@@ -148,10 +165,10 @@ async fn page(
         .bind(end)
         .fetch_all(connection)
         .await?;
-    rows.iter().map(row).collect()
+    rows.iter().map(|record| row(record, spool)).collect()
 }
 
-fn row(record: &SqliteRow) -> sqlx::Result<Row> {
+fn row(record: &SqliteRow, spool: &Arc<str>) -> sqlx::Result<Row> {
     let client_id: &str = record.try_get(0)?;
     let origin: i64 = record.try_get(7)?;
     let number = |index| -> sqlx::Result<u32> {
@@ -160,8 +177,7 @@ fn row(record: &SqliteRow) -> sqlx::Result<Row> {
     };
     Ok(Row {
         client_id: client_id.into(),
-        // There is one spool in a file: nobody asks for its name.
-        spool: Arc::default(),
+        spool: Arc::clone(spool),
         seq: record.try_get(1)?,
         received_at: record.try_get(2)?,
         username: record.try_get(3)?,

@@ -16,6 +16,7 @@ use crate::StoreError;
 const SCHEMA: &str = "
 message search {
     required binary client_id (STRING);
+    required binary spool (STRING);
     required int64 seq;
     required int64 received_at (TIMESTAMP(MICROS, true));
     required binary username (STRING);
@@ -41,6 +42,7 @@ pub(super) struct ParquetSink<W: Write + Send> {
 struct Group {
     bytes: usize,
     client_id: Vec<ByteArray>,
+    spool: Vec<ByteArray>,
     seq: Vec<i64>,
     received_at: Vec<i64>,
     username: Vec<ByteArray>,
@@ -105,6 +107,7 @@ impl Group {
         let raw = row.query_raw.as_deref();
         self.bytes += row.username.len() + row.query.len() + raw.map_or(0, <[u8]>::len);
         self.client_id.push((&*row.client_id).into());
+        self.spool.push((&*row.spool).into());
         self.seq.push(row.seq);
         self.received_at.push(row.received_at);
         self.username.push(row.username.as_str().into());
@@ -121,6 +124,7 @@ impl Group {
     /// In the order of the schema.
     fn write<W: Write + Send>(&self, group: &mut SerializedRowGroupWriter<'_, W>) -> Result<()> {
         column::<ByteArrayType, W>(group, &self.client_id, None)?;
+        column::<ByteArrayType, W>(group, &self.spool, None)?;
         column::<Int64Type, W>(group, &self.seq, None)?;
         column::<Int64Type, W>(group, &self.received_at, None)?;
         column::<ByteArrayType, W>(group, &self.username, None)?;

@@ -19,6 +19,21 @@ use super::{PostgresError, copy};
 /// For a connection, and for an answer to something small.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// After this, and in all three times as long, the server asks whether the other end of a session is still there.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// Settings for a transaction whose session must not outlive us: when the other end is gone without a word, it would hold
+/// its locks for as long as TCP believes in it, by default two hours.
+pub(crate) fn mortal(patience: Duration) -> String {
+    let idle = patience.as_millis().max(2);
+    let keepalive = KEEPALIVE.as_secs();
+    format!(
+        "SET LOCAL idle_in_transaction_session_timeout = {idle}; \
+         SET LOCAL tcp_keepalives_idle = {keepalive}; SET LOCAL tcp_keepalives_interval = {keepalive}; \
+         SET LOCAL tcp_keepalives_count = 2"
+    )
+}
+
 /// A PostgreSQL database, by its URL.
 #[derive(Clone)]
 pub struct Database {
@@ -83,8 +98,9 @@ impl Database {
         })
     }
 
-    /// Waits for nothing small longer than this.
-    pub(crate) fn with_patience(mut self, patience: Duration) -> Self {
+    /// Waits for nothing small longer than this, nor than 20 seconds.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = self.patience.min(patience);
         self
     }
@@ -167,10 +183,15 @@ impl Database {
     ) -> Result<T, PostgresError> {
         match timeout(patience, asked).await {
             Ok(answer) => answer.map_err(|source| self.error(source)),
-            Err(_) => Err(PostgresError::Silent {
-                address: self.address(),
-                seconds: patience.as_secs(),
-            }),
+            Err(_) => Err(self.silent(patience)),
+        }
+    }
+
+    /// No answer in time.
+    pub(crate) fn silent(&self, patience: Duration) -> PostgresError {
+        PostgresError::Silent {
+            address: self.address(),
+            seconds: patience.as_secs(),
         }
     }
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use sqlx::migrate::{MigrateError, Migration, Migrator};
 use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
-use tokio::time::Instant;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Postgres, Transaction};
+use tokio::time::{Instant, sleep};
 
-use super::{Database, PostgresError};
+use super::{Database, PostgresError, mortal};
 
 /// Where the versions that were applied are noted.
 const SCHEMA: &str = "fleet";
@@ -49,18 +49,79 @@ pub(super) async fn version(connection: &mut PgConnection) -> Result<Option<i64>
 ///
 /// The user must own the database, or its schemas `fleet` and `soulseek`. The roles `fleet_writer`, `fleet_reader` and
 /// `fleet_archiver` are made where the user may make roles; the log says which were not.
+///
+/// It may take as long as it takes, and waits for another migrator; it does not wait for a database that is gone.
 pub async fn migrate(database: &Database) -> Result<i64, PostgresError> {
     let mut connection = database.connect_bare().await?;
-    let migrated = run(database, &mut connection).await;
+    let migrated = begin_and_run(database, &mut connection).await;
     Database::disconnect(connection).await;
     migrated.map(|()| known_version())
 }
 
+async fn begin_and_run(
+    database: &Database,
+    connection: &mut PgConnection,
+) -> Result<(), PostgresError> {
+    let begin = format!("BEGIN; {}", mortal(database.patience()));
+    let begun = async {
+        let mut transaction = connection.begin_with(AssertSqlSafe(begin)).await?;
+        let session = sqlx::query_scalar("SELECT pg_backend_pid()")
+            .persistent(false)
+            .fetch_one(&mut *transaction)
+            .await?;
+        Ok((transaction, session))
+    };
+    let (transaction, session) = database.answer(begun).await?;
+    tokio::select! {
+        biased;
+        migrated = run(database, transaction) => migrated,
+        error = end_of(database, session) => Err(error),
+    }
+}
+
+/// Waits until the database, or our session there, is gone without a word, and says so. A session that is at work, or
+/// waits for somebody else's, looks just the same from here: another connection asks.
+async fn end_of(database: &Database, session: i32) -> PostgresError {
+    let patience = database.patience();
+    loop {
+        sleep(patience).await;
+        match database.connect_bare().await {
+            Ok(mut connection) => {
+                let alive = database.answer(is_alive(&mut connection, session)).await;
+                Database::disconnect(connection).await;
+                // No answer at all: a pooler may have no second session for us.
+                if let Ok(false) = alive {
+                    return database.silent(patience);
+                }
+            }
+            Err(error @ (PostgresError::Silent { .. } | PostgresError::Unreachable { .. })) => {
+                return error;
+            }
+            // It answers.
+            Err(_) => {}
+        }
+    }
+}
+
+/// Whether a session is there. The server ends one that has nothing to do for long: see [`mortal`].
+async fn is_alive(connection: &mut PgConnection, session: i32) -> Result<bool, sqlx::Error> {
+    let mut transaction = connection.begin().await?;
+    let alive = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)")
+        .bind(session)
+        .persistent(false)
+        .fetch_one(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(alive)
+}
+
 /// What the migrator of sqlx does, and its table, in a single transaction and without named statements: those stay behind
 /// in a pooler.
-async fn run(database: &Database, connection: &mut PgConnection) -> Result<(), PostgresError> {
+async fn run(
+    database: &Database,
+    mut transaction: Transaction<'_, Postgres>,
+) -> Result<(), PostgresError> {
     let failed = |source| database.error(source);
-    let mut transaction = connection.begin().await.map_err(failed)?;
     check_encoding(database, &mut transaction).await?;
     let prepare = format!(
         "SELECT pg_advisory_xact_lock(hashtext('{SCHEMA}.migrate'));

@@ -11,5 +11,6 @@ pub(crate) mod packed;
 pub(crate) mod record;
 
 pub use connect::Database;
+pub(crate) use connect::mortal;
 pub use error::PostgresError;
 pub use migrate::migrate;

@@ -13,10 +13,10 @@ use crate::Row;
 use crate::archive::{ArchiveError, Month, days_since_1970, file};
 use crate::hot::{Hot, Place, Wanted};
 use crate::postgres::PostgresError;
+use crate::row::MICROS_A_DAY;
 
 /// Fernet pseudonyms begin with their version, 0x80, and four zero bytes of the time.
 const FERNET_BEGINS: &str = "gAAAAA";
-const MICROS_A_DAY: i64 = 86_400_000_000;
 
 /// Why a range could not be read.
 #[derive(Debug, thiserror::Error)]

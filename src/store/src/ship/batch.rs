@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::postgres::copy::{Rows, dated};
 use crate::postgres::record::PackedRecord;
-
-const MICROS_A_DAY: i64 = 86_400_000_000;
+use crate::row::MICROS_A_DAY;
 
 /// A record as the spool holds it.
 #[derive(Debug, sqlx::FromRow)]

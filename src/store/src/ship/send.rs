@@ -10,10 +10,7 @@ use super::batch::{Batch, Cursor, Step};
 use super::outbox::Client;
 use crate::postgres::copy::Rows;
 use crate::postgres::record::COLUMNS;
-use crate::postgres::{Database, PostgresError};
-
-/// After this, and in all three times as long, the server asks whether the other end of a session is still there.
-const KEEPALIVE: Duration = Duration::from_secs(30);
+use crate::postgres::{Database, PostgresError, mortal};
 
 /// Months that are made ahead of time.
 const AHEAD: i32 = 2;
@@ -138,18 +135,14 @@ impl Sender {
 ///
 /// - Who is in the way is told before our patience ends; and a session that waits for a lock does not notice that we
 ///   have given up.
-/// - A session whose other end is gone without a word would hold its locks for as long as TCP believes in it, by default
-///   two hours.
+/// - [`mortal`].
 /// - What is committed the spool forgets. A server that is set not to wait for its disk does so here.
 fn begin(patience: Duration) -> String {
-    let patience = patience.as_millis().max(2);
-    let locked = patience / 2;
-    let keepalive = KEEPALIVE.as_secs();
+    let locked = (patience.as_millis() / 2).max(1);
     format!(
-        "BEGIN; SET LOCAL lock_timeout = {locked}; SET LOCAL idle_in_transaction_session_timeout = {patience}; \
-         SET LOCAL tcp_keepalives_idle = {keepalive}; SET LOCAL tcp_keepalives_interval = {keepalive}; \
-         SET LOCAL tcp_keepalives_count = 2; \
-         SELECT set_config('synchronous_commit', 'local', true) WHERE current_setting('synchronous_commit') = 'off'"
+        "BEGIN; SET LOCAL lock_timeout = {locked}; {}; \
+         SELECT set_config('synchronous_commit', 'local', true) WHERE current_setting('synchronous_commit') = 'off'",
+        mortal(patience)
     )
 }
 

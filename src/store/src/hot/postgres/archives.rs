@@ -1,9 +1,6 @@
 //! The notes about files.
 
-use sqlx::postgres::PgRow;
-use sqlx::{Connection as _, Row as _};
-
-use super::PostgresHot;
+use super::{PostgresHot, committed, first};
 use crate::archive::{ArchiveError, Month, Part};
 
 impl PostgresHot {
@@ -17,7 +14,7 @@ impl PostgresHot {
         );
         let rows = self.rows(sql).await?;
         rows.iter()
-            .map(|row| part(row).map_err(|source| self.database.error(source).into()))
+            .map(|row| Part::of_row(row).map_err(|source| self.database.error(source).into()))
             .collect()
     }
 
@@ -27,46 +24,34 @@ impl PostgresHot {
         part: i32,
         location: &str,
     ) -> Result<i64, ArchiveError> {
-        let begun = async {
-            let mut transaction = self.connection.begin().await?;
-            let id = sqlx::query_scalar(
-                "INSERT INTO soulseek.archives (month, part, file_path) VALUES ($1, $2, $3) \
-                 ON CONFLICT (month, part) DO UPDATE SET state = 'writing', file_path = excluded.file_path, \
-                 record_count = NULL, file_size = NULL, sha256 = NULL, digest = NULL, cursors = '[]', started_at = now(), \
-                 archived_at = NULL RETURNING id",
-            )
-            .bind(month.to_string())
-            .bind(part)
-            .bind(location)
-            .persistent(false)
-            .fetch_one(&mut *transaction)
-            .await?;
-            transaction.commit().await?;
-            Ok(id)
-        };
+        let statement = sqlx::query(
+            "INSERT INTO soulseek.archives (month, part, file_path) VALUES ($1, $2, $3) \
+             ON CONFLICT (month, part) DO UPDATE SET state = 'writing', file_path = excluded.file_path, \
+             record_count = NULL, file_size = NULL, sha256 = NULL, digest = NULL, cursors = '[]', started_at = now(), \
+             archived_at = NULL RETURNING id",
+        )
+        .bind(month.to_string())
+        .bind(part)
+        .bind(location);
+        let begun = async { first(&committed(&mut self.connection, statement).await?) };
         Ok(self.database.answer(begun).await?)
     }
 
     pub(crate) async fn written(&mut self, part: &Part) -> Result<(), ArchiveError> {
         let spans = serde_json::to_string(&part.spans).unwrap_or_default();
-        let noted = async {
-            let mut transaction = self.connection.begin().await?;
-            sqlx::query(
-                "UPDATE soulseek.archives SET state = 'written', record_count = $2, file_size = $3, sha256 = $4, \
-                 digest = $5, cursors = $6::jsonb WHERE id = $1",
-            )
-            .bind(part.id)
-            .bind(part.record_count)
-            .bind(part.file_size)
-            .bind(&part.sha256)
-            .bind(&part.digest)
-            .bind(spans)
-            .persistent(false)
-            .execute(&mut *transaction)
-            .await?;
-            transaction.commit().await
-        };
-        Ok(self.database.answer(noted).await?)
+        let statement = sqlx::query(
+            "UPDATE soulseek.archives SET state = 'written', record_count = $2, file_size = $3, sha256 = $4, \
+             digest = $5, cursors = $6::jsonb WHERE id = $1",
+        )
+        .bind(part.id)
+        .bind(part.record_count)
+        .bind(part.file_size)
+        .bind(&part.sha256)
+        .bind(&part.digest)
+        .bind(spans);
+        let noted = committed(&mut self.connection, statement);
+        self.database.answer(noted).await?;
+        Ok(())
     }
 
     pub(crate) async fn verified(&mut self, id: i64) -> Result<(), ArchiveError> {
@@ -75,24 +60,4 @@ impl PostgresHot {
         ))
         .await
     }
-}
-
-fn part(row: &PgRow) -> Result<Part, sqlx::Error> {
-    let state: String = row.try_get(3)?;
-    let spans: String = row.try_get(9)?;
-    Ok(Part {
-        id: row.try_get(0)?,
-        month: row.try_get(1)?,
-        part: row.try_get(2)?,
-        state: state.parse().map_err(sqlx::Error::Protocol)?,
-        file_path: row.try_get(4)?,
-        record_count: row.try_get(5)?,
-        file_size: row.try_get(6)?,
-        sha256: row.try_get(7)?,
-        digest: row.try_get(8)?,
-        spans: serde_json::from_str(&spans).map_err(|error| sqlx::Error::Decode(error.into()))?,
-        archived_at: row.try_get(10)?,
-        deleted: row.try_get(11)?,
-        restored_at: row.try_get(12)?,
-    })
 }

@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
-use sqlx::{AssertSqlSafe, Connection as _};
+use sqlx::AssertSqlSafe;
+use sqlx::postgres::PgRow;
 
-use super::PostgresHot;
+use super::{PostgresHot, committed};
 use crate::archive::ArchiveError;
 use crate::hot::JournalLine;
 
@@ -25,22 +26,17 @@ impl PostgresHot {
         searches: i64,
         figures: &str,
     ) -> Result<(), ArchiveError> {
-        let saved = async {
-            let mut transaction = self.connection.begin().await?;
-            sqlx::query(
-                "INSERT INTO soulseek.day_figures (day, searches, figures) VALUES (DATE '1970-01-01' + $1, $2, $3::jsonb) \
-                 ON CONFLICT (day) DO UPDATE SET searches = excluded.searches, figures = excluded.figures, \
-                 computed_at = now()",
-            )
-            .bind(day)
-            .bind(searches)
-            .bind(figures)
-            .persistent(false)
-            .execute(&mut *transaction)
-            .await?;
-            transaction.commit().await
-        };
-        Ok(self.database.answer(saved).await?)
+        let statement = sqlx::query(
+            "INSERT INTO soulseek.day_figures (day, searches, figures) VALUES (DATE '1970-01-01' + $1, $2, $3::jsonb) \
+             ON CONFLICT (day) DO UPDATE SET searches = excluded.searches, figures = excluded.figures, \
+             computed_at = now()",
+        )
+        .bind(day)
+        .bind(searches)
+        .bind(figures);
+        let saved = committed(&mut self.connection, statement);
+        self.database.answer(saved).await?;
+        Ok(())
     }
 
     pub(crate) async fn days(
@@ -78,17 +74,11 @@ impl PostgresHot {
 
     async fn records<T>(&mut self, sql: String) -> Result<Vec<T>, ArchiveError>
     where
-        T: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> + Send + Unpin,
+        T: for<'r> sqlx::FromRow<'r, PgRow>,
     {
-        let read = async {
-            let mut transaction = self.connection.begin().await?;
-            let records = sqlx::query_as(AssertSqlSafe(sql))
-                .persistent(false)
-                .fetch_all(&mut *transaction)
-                .await?;
-            transaction.commit().await?;
-            Ok(records)
-        };
-        Ok(self.database.answer(read).await?)
+        let rows = committed(&mut self.connection, sqlx::query(AssertSqlSafe(sql)));
+        let rows = self.database.answer(rows).await?;
+        let record = |row| T::from_row(row).map_err(|source| self.database.error(source).into());
+        rows.iter().map(record).collect()
     }
 }

@@ -9,8 +9,9 @@ use std::ops::Range;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable as _};
-use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _};
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Postgres, Row as _};
 
 use super::Wanted;
 use crate::archive::{ArchiveError, Month};
@@ -161,7 +162,7 @@ impl PostgresHot {
     /// The first column.
     async fn column<T>(&mut self, sql: String) -> Result<Vec<T>, ArchiveError>
     where
-        T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
+        T: for<'r> sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres>,
     {
         let rows = self.rows(sql).await?;
         rows.iter()
@@ -173,28 +174,36 @@ impl PostgresHot {
     }
 
     async fn rows(&mut self, sql: String) -> Result<Vec<PgRow>, ArchiveError> {
-        let rows = async {
-            let mut transaction = self.connection.begin().await?;
-            let rows = sqlx::query(AssertSqlSafe(sql))
-                .persistent(false)
-                .fetch_all(&mut *transaction)
-                .await?;
-            transaction.commit().await?;
-            Ok(rows)
-        };
+        let rows = committed(&mut self.connection, sqlx::query(AssertSqlSafe(sql)));
         Ok(self.database.answer_within(LONG, rows).await?)
     }
 }
 
-async fn scalar<T>(connection: &mut PgConnection, sql: String) -> Result<T, sqlx::Error>
-where
-    T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,
-{
+/// Runs a statement in a transaction of its own.
+async fn committed(
+    connection: &mut PgConnection,
+    statement: Query<'_, Postgres, PgArguments>,
+) -> Result<Vec<PgRow>, sqlx::Error> {
     let mut transaction = connection.begin().await?;
-    let value = sqlx::query_scalar(AssertSqlSafe(sql))
+    let rows = statement
         .persistent(false)
-        .fetch_one(&mut *transaction)
+        .fetch_all(&mut *transaction)
         .await?;
     transaction.commit().await?;
-    Ok(value)
+    Ok(rows)
+}
+
+/// The first column of the first row.
+fn first<T>(rows: &[PgRow]) -> Result<T, sqlx::Error>
+where
+    T: for<'r> sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres>,
+{
+    rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get(0)
+}
+
+async fn scalar<T>(connection: &mut PgConnection, sql: String) -> Result<T, sqlx::Error>
+where
+    T: for<'r> sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres>,
+{
+    first(&committed(connection, sqlx::query(AssertSqlSafe(sql))).await?)
 }

@@ -1,8 +1,5 @@
 //! The notes about files.
 
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
-
 use super::SqliteHot;
 use crate::archive::{ArchiveError, Month, Part};
 
@@ -15,7 +12,7 @@ impl SqliteHot {
         );
         let rows = self.rows(sql).await?;
         rows.iter()
-            .map(|row| part(row).map_err(|source| self.error(source)))
+            .map(|row| Part::of_row(row).map_err(|source| self.error(source)))
             .collect()
     }
 
@@ -62,24 +59,4 @@ impl SqliteHot {
         .await
         .map(|_| ())
     }
-}
-
-fn part(row: &SqliteRow) -> Result<Part, sqlx::Error> {
-    let state: String = row.try_get(3)?;
-    let spans: String = row.try_get(9)?;
-    Ok(Part {
-        id: row.try_get(0)?,
-        month: row.try_get(1)?,
-        part: row.try_get(2)?,
-        state: state.parse().map_err(sqlx::Error::Protocol)?,
-        file_path: row.try_get(4)?,
-        record_count: row.try_get(5)?,
-        file_size: row.try_get(6)?,
-        sha256: row.try_get(7)?,
-        digest: row.try_get(8)?,
-        spans: serde_json::from_str(&spans).map_err(|error| sqlx::Error::Decode(error.into()))?,
-        archived_at: row.try_get(10)?,
-        deleted: row.try_get(11)?,
-        restored_at: row.try_get(12)?,
-    })
 }

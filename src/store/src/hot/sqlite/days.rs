@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use sqlx::AssertSqlSafe;
+use sqlx::sqlite::SqliteRow;
 
 use super::SqliteHot;
 use crate::archive::ArchiveError;
@@ -63,11 +63,10 @@ impl SqliteHot {
 
     async fn records<T>(&mut self, sql: String) -> Result<Vec<T>, ArchiveError>
     where
-        T: for<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> + Send + Unpin,
+        T: for<'r> sqlx::FromRow<'r, SqliteRow>,
     {
-        let records = sqlx::query_as(AssertSqlSafe(sql))
-            .fetch_all(&mut self.connection)
-            .await;
-        records.map_err(|source| self.error(source))
+        let rows = self.rows(sql).await?;
+        let record = |row| T::from_row(row).map_err(|source| self.error(source));
+        rows.iter().map(record).collect()
     }
 }

@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep};
 use self::rows::{cases, within};
 use super::Wanted;
 use crate::archive::{ArchiveError, Month, PartState, covered};
+use crate::row::MICROS_A_DAY;
 use crate::{Reader, StoreError};
 
 /// The file whose lock says that an archiver is at work.
@@ -241,9 +242,10 @@ impl SqliteHot {
 
 /// Counts the records of some ids, by day and client, and notes where they are. `how_many` says how much each adds.
 fn count(how_many: &str, after: i64, through: i64) -> String {
+    let rounding = MICROS_A_DAY - 1;
     format!(
         "INSERT INTO day_count (day, client, searches, first_id, last_id) \
-         SELECT (received_at - CASE WHEN received_at < 0 THEN 86399999999 ELSE 0 END) / 86400000000, client, \
+         SELECT (received_at - CASE WHEN received_at < 0 THEN {rounding} ELSE 0 END) / {MICROS_A_DAY}, client, \
                 {how_many}, min(id), max(id) \
          FROM search WHERE id > {after} AND id <= {through} GROUP BY 1, 2 \
          ON CONFLICT (day, client) DO UPDATE SET searches = searches + excluded.searches, \

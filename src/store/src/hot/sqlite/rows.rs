@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use super::SqliteHot;
 use crate::archive::{ArchiveError, Span};
 use crate::hot::{Heap, Wanted};
+use crate::row::MICROS_A_DAY;
 use crate::{Row, Source};
 
 /// Rows that are read in one go: a long read would keep the write-ahead log from being emptied.
@@ -68,11 +69,10 @@ impl SqliteHot {
         &mut self,
         wanted: &Wanted,
     ) -> Result<RangeInclusive<i64>, ArchiveError> {
-        let day = 86_400_000_000;
         let sql = format!(
             "SELECT coalesce(min(first_id), 1), coalesce(max(last_id), 0) FROM day_count WHERE day >= {} AND day < {}",
-            wanted.micros.start.div_euclid(day),
-            (wanted.micros.end - 1).div_euclid(day) + 1,
+            wanted.micros.start.div_euclid(MICROS_A_DAY),
+            (wanted.micros.end - 1).div_euclid(MICROS_A_DAY) + 1,
         );
         let rows = self.rows(sql).await?;
         let bound = |index| rows.first().map_or(Ok(0), |row| row.try_get(index));
