@@ -9,6 +9,7 @@ mod database_faults;
 mod destination;
 mod fixtures;
 mod migrate;
+mod mishaps;
 mod moments;
 mod month;
 mod peers;

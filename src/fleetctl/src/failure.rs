@@ -175,6 +175,8 @@ impl From<ArchiveError> for Failure {
             ArchiveError::Postgres(error) => return error.into(),
             ref error if error.is_about_the_file() => ARCHIVE,
             ArchiveError::Destination(_)
+            | ArchiveError::LockLost { .. }
+            | ArchiveError::Taken { .. }
             | ArchiveError::Format(_)
             | ArchiveError::Busy { .. }
             | ArchiveError::Differs { .. }

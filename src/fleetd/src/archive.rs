@@ -67,13 +67,14 @@ pub(crate) async fn run(arguments: Archive) -> Result<(), Failure> {
     options.dry_run = dry_run;
     let mut archiver = Archiver::open(&place, destination, options).await?;
     let now = Timestamp::now();
-    let done = match month {
-        Some(month) => vec![archiver.archive(month, now).await?],
-        None => archiver.archive_due(now, keep_months).await?,
+    let (done, failed) = match month {
+        Some(month) => (vec![archiver.archive(month, now).await?], Ok(())),
+        None => archiver.archive_due(now, keep_months).await,
     };
     for archived in &done {
         tell(archived, dry_run);
     }
+    failed?;
     if done.is_empty() {
         info!("no month is over that has records");
     }

@@ -14,7 +14,10 @@
 
 use tokio::sync::watch;
 
-use super::{ArchiveError, Destination, FileFormat, Month, Part, PartState, covered, file, part};
+use super::{
+    ArchiveError, Destination, FileFormat, ManifestClient, Month, Part, PartState, Span, covered,
+    file, part,
+};
 use crate::hot::{Hot, Place, Wanted};
 
 /// What to do with a month.
@@ -131,13 +134,25 @@ impl Archiver {
         Ok(months)
     }
 
-    /// Archives every month that is over; the last `keep` of them stay live, too.
+    /// Archives every month that is over; the last `keep` of them stay live, too. A month that cannot be archived does not
+    /// keep the others from it; the first such failure is given beside what was done.
     pub async fn archive_due(
         &mut self,
         now: jiff::Timestamp,
         keep: u32,
-    ) -> Result<Vec<Archived>, ArchiveError> {
+    ) -> (Vec<Archived>, Result<(), ArchiveError>) {
         let mut done = Vec::new();
+        let failed = self.archive_all(now, keep, &mut done).await;
+        (done, failed)
+    }
+
+    async fn archive_all(
+        &mut self,
+        now: jiff::Timestamp,
+        keep: u32,
+        done: &mut Vec<Archived>,
+    ) -> Result<(), ArchiveError> {
+        let mut failed = Ok(());
         for month in self.due(now).await? {
             let kept = if month >= Month::of(now).minus(keep) {
                 Some("it is one of the months that stay live")
@@ -152,10 +167,17 @@ impl Archiver {
             } else {
                 None
             };
-            done.push(self.month(month, kept).await?);
+            match self.month(month, kept).await {
+                Ok(archived) => done.push(archived),
+                Err(error) if error.is_about_the_month() => {
+                    tracing::error!(%month, "the month is left: {error}");
+                    failed = failed.and(Err(error));
+                }
+                Err(error) => return Err(error),
+            }
         }
         self.hot.prepare().await?;
-        Ok(done)
+        failed
     }
 
     /// Archives one month.
@@ -190,7 +212,7 @@ impl Archiver {
         // What an earlier run took away and did not finish comes first.
         for table in self.hot.detached(month).await? {
             self.write(month, Some(&table), &mut archived).await?;
-            self.check_again(month, &archived).await?;
+            self.check_again(month, Some(&table), &mut archived).await?;
             self.delete(month, Some(&table), &mut archived).await?;
         }
         self.write(month, None, &mut archived).await?;
@@ -203,8 +225,10 @@ impl Archiver {
                 .iter()
                 .any(|part| !part.deleted)
         {
-            self.check_again(month, &archived).await?;
+            self.check_again(month, None, &mut archived).await?;
             self.refresh_figures(month).await;
+            self.must_be_archived(month).await?;
+            self.hot.holds_lock().await?;
             let table = self.hot.detach(month).await?;
             // What came while the file was written and read.
             self.write(month, table.as_deref(), &mut archived).await?;
@@ -255,28 +279,69 @@ impl Archiver {
         detached: Option<&str>,
         archived: &mut Archived,
     ) -> Result<(), ArchiveError> {
-        let mut parts = self.hot.parts(Some(month)).await?;
-        for part in &mut parts {
-            if part.state == PartState::Written {
-                self.take_up(part).await?;
-            }
-        }
-        // What is not verified is written again, under its number.
-        parts.retain(|part| part.state == PartState::Verified);
+        let parts = self.verified_parts(month, detached, archived).await?;
         let wanted = Wanted {
             detached: detached.map(str::to_owned),
             without: covered(&parts),
             ..Wanted::all_of(month)
         };
         if self.hot.any(&wanted).await? {
-            let part = self.write_part(month, next_part(&parts), &wanted).await?;
-            archived.written.push(WrittenFile {
-                file_path: part.file_path,
-                records: part.record_count.unwrap_or_default(),
-                bytes: part.file_size.unwrap_or_default(),
-            });
+            let part = self
+                .write_part(month, next_part(&parts), None, &wanted)
+                .await?;
+            archived.written.push(part.into());
         }
         Ok(())
+    }
+
+    /// The files of the month that were found right. The last one that is not is written again from all there is by then,
+    /// under its number; one before others with the records that it had.
+    async fn verified_parts(
+        &mut self,
+        month: Month,
+        detached: Option<&str>,
+        archived: &mut Archived,
+    ) -> Result<Vec<Part>, ArchiveError> {
+        let mut parts = self.hot.parts(Some(month)).await?;
+        for part in &mut parts {
+            if part.state == PartState::Written {
+                self.take_up(part).await?;
+            }
+        }
+        let is_verified = |part: &&Part| part.state == PartState::Verified;
+        let last = parts.iter().filter(is_verified).map(|part| part.part).max();
+        for part in &mut parts {
+            if part.state != PartState::Verified && Some(part.part) < last {
+                *part = self.write_again(month, part, detached, archived).await?;
+            }
+        }
+        parts.retain(|part| part.state == PartState::Verified);
+        Ok(parts)
+    }
+
+    /// Writes a file once more whose records are all live.
+    async fn write_again(
+        &mut self,
+        month: Month,
+        part: &Part,
+        detached: Option<&str>,
+        archived: &mut Archived,
+    ) -> Result<Part, ArchiveError> {
+        let before = |span: &Span| Span {
+            through: span.after,
+            ..span.clone()
+        };
+        let wanted = Wanted {
+            detached: detached.map(str::to_owned),
+            without: part.spans.iter().map(before).collect(),
+            only: part.spans.clone(),
+            ..Wanted::all_of(month)
+        };
+        let again = self
+            .write_part(month, part.part, Some(part), &wanted)
+            .await?;
+        archived.written.push(again.clone().into());
+        Ok(again)
     }
 
     /// A file that an earlier run completed and did not get to read back.
@@ -298,11 +363,19 @@ impl Archiver {
         &mut self,
         month: Month,
         number: i32,
+        again: Option<&Part>,
         wanted: &Wanted,
     ) -> Result<Part, ArchiveError> {
         let name = part::file_name(month, number, self.options.format.extension());
         let location = self.destination.location(&name);
-        let id = self.hot.begin(month, number, &location).await?;
+        self.must_be_free(month, number, &name).await?;
+        let id = match again {
+            Some(part) => {
+                self.hot.begin_again(part.id, &location).await?;
+                part.id
+            }
+            None => self.hot.begin(month, number, &location).await?,
+        };
         tracing::info!(%month, file = location, "writing");
         let expected = self.hot.expected(month.days()).await?;
         let writing = format!("{month}: writing {name}");
@@ -316,13 +389,23 @@ impl Archiver {
             &self.progress,
         )
         .await?;
+        let records = i64::try_from(written.summary.records).ok();
+        if let Some(part) = again
+            && (part.digest.as_ref(), part.record_count) != (Some(&written.summary.digest), records)
+        {
+            return Err(ArchiveError::Differs {
+                month,
+                found: records.unwrap_or_default(),
+                archived: part.record_count.unwrap_or_default(),
+            });
+        }
         let part = Part {
             id,
             month: month.to_string(),
             part: number,
             state: PartState::Written,
             file_path: location,
-            record_count: i64::try_from(written.summary.records).ok(),
+            record_count: records,
             file_size: i64::try_from(written.summary.file.size).ok(),
             sha256: Some(written.summary.file.sha256.clone()),
             digest: Some(written.summary.digest.clone()),
@@ -340,23 +423,82 @@ impl Archiver {
         .await?;
         self.hot.written(&part).await?;
         file::verify(&part, &self.progress).await?;
+        self.hot.holds_lock().await?;
         self.hot.verified(id).await?;
         tracing::info!(%month, file = part.file_path, records = part.record_count, bytes = part.file_size, "verified");
         Ok(part)
     }
 
     /// Before records go, files of earlier runs are read once more: what was right then may be gone now.
-    async fn check_again(&mut self, month: Month, archived: &Archived) -> Result<(), ArchiveError> {
+    async fn check_again(
+        &mut self,
+        month: Month,
+        detached: Option<&str>,
+        archived: &mut Archived,
+    ) -> Result<(), ArchiveError> {
         for part in self.hot.parts(Some(month)).await? {
             let new = archived
                 .written
                 .iter()
                 .any(|file| file.file_path == part.file_path);
-            if !part.deleted && !new {
-                file::verify(&part, &self.progress).await?;
+            if part.deleted || new {
+                continue;
+            }
+            match file::verify(&part, &self.progress).await {
+                Ok(()) => {}
+                Err(error) if error.is_about_the_file() => {
+                    tracing::warn!(file = part.file_path, "the file is written again: {error}");
+                    self.write_again(month, &part, detached, archived).await?;
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(())
+    }
+
+    /// Looked at while the month is where everybody finds it.
+    async fn must_be_archived(&mut self, month: Month) -> Result<(), ArchiveError> {
+        let parts = self.hot.parts(Some(month)).await?;
+        let live = parts.iter().filter(|part| !part.deleted);
+        let archived = live.filter_map(|part| part.record_count).sum();
+        self.hot
+            .must_be_archived(month, covered(&parts), archived)
+            .await
+    }
+
+    /// What another store wrote is not overwritten, nor what this one wrote before it was put back to an older state.
+    async fn must_be_free(
+        &mut self,
+        month: Month,
+        number: i32,
+        name: &str,
+    ) -> Result<(), ArchiveError> {
+        let file = self.destination.location(name);
+        let manifest = match file::read_manifest(&self.destination, name).await {
+            Ok(manifest) => Some(manifest),
+            Err(error) if error.is_about_the_file() => None,
+            Err(error) => return Err(error),
+        };
+        if manifest.is_none() && !self.destination.has(name).await? {
+            return Ok(());
+        }
+        let parts = self.hot.parts(Some(month)).await?;
+        let is_ours = |part: &Part| part.part == number && part.file_path == file;
+        let reached = self.hot.reached().await?;
+        let is_live = |client: &ManifestClient| {
+            let ManifestClient { span, .. } = client;
+            reached.iter().any(|live| {
+                live.client_id == span.client_id
+                    && live.spool == span.spool
+                    && live.through >= span.through
+            })
+        };
+        if parts.iter().any(is_ours)
+            && manifest.is_none_or(|manifest| manifest.clients.iter().all(is_live))
+        {
+            return Ok(());
+        }
+        Err(ArchiveError::Taken { file })
     }
 
     /// Figures can be computed from the files, too, but are cheaper from live records.
@@ -377,10 +519,21 @@ impl Archiver {
         table: Option<&str>,
         archived: &mut Archived,
     ) -> Result<(), ArchiveError> {
+        self.hot.holds_lock().await?;
         let deleted = self.hot.drop_archived(month, table).await?;
         tracing::info!(%month, records = deleted, "deleted from the live tables");
         *archived.deleted.get_or_insert_default() += deleted;
         Ok(())
+    }
+}
+
+impl From<Part> for WrittenFile {
+    fn from(part: Part) -> Self {
+        Self {
+            file_path: part.file_path,
+            records: part.record_count.unwrap_or_default(),
+            bytes: part.file_size.unwrap_or_default(),
+        }
     }
 }
 

@@ -21,6 +21,18 @@ pub enum ArchiveError {
         /// The database, or the lock file.
         place: String,
     },
+    /// Somebody else may archive now.
+    #[error("the connection that keeps other archivers out is gone: {source}")]
+    LockLost {
+        /// What became of it.
+        source: PostgresError,
+    },
+    /// A file that this store did not write.
+    #[error("{file} is there already, and not of this store")]
+    Taken {
+        /// Where it is.
+        file: String,
+    },
     /// The month goes on.
     #[error("the month {month} is not over")]
     NotOver {
@@ -110,7 +122,15 @@ impl ArchiveError {
                 "wait until it is over; `fleetctl export` writes what is there so far"
             }
             Self::Differs { .. } => {
-                "nothing was deleted; run it once more, and report it if it stays"
+                "nothing was deleted; if it stays, somebody wrote or deleted records by hand: docs/archive.md says how to \
+                 find them"
+            }
+            Self::LockLost { .. } => {
+                "run it once more; where a pooler ends idle transactions, give the archiver a way around it"
+            }
+            Self::Taken { .. } => {
+                "give each study a destination of its own; where the database was put back to an older state, archive to \
+                 another place and keep the file: it knows records that the database does not"
             }
             Self::NotArchived { .. } | Self::NoFiles { .. } => {
                 "`fleetctl archive ls` shows what there is"
@@ -135,6 +155,19 @@ impl ArchiveError {
             Self::Unreadable(_) | Self::Stopped => "run it once more: it goes on where it was",
         };
         Some(hint.to_owned())
+    }
+
+    /// Whether other months can be archived all the same.
+    pub(crate) fn is_about_the_month(&self) -> bool {
+        self.is_about_the_file()
+            || matches!(
+                self,
+                Self::Differs { .. }
+                    | Self::Taken { .. }
+                    | Self::Unreadable(_)
+                    | Self::Format(_)
+                    | Self::Postgres(PostgresError::Locked { .. } | PostgresError::Other { .. })
+            )
     }
 
     /// Whether a file is the trouble, so that writing it again helps.

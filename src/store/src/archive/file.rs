@@ -66,6 +66,7 @@ pub(super) async fn write(
     // Whoever failed made the others stop: the reader's reason is the one to tell, then the encoder's.
     let failed = match (spans, encoded) {
         (Ok(spans), Ok(summary)) => {
+            hot.holds_lock().await?;
             upload.finish().await?;
             return Ok(Written { spans, summary });
         }

@@ -20,6 +20,7 @@ pub async fn live_rows(place: &Place, filter: Filter) -> Result<Rows, ArchiveErr
         micros: filter.micros(),
         detached: None,
         without: Vec::new(),
+        only: Vec::new(),
     };
     let (to, rows) = mpsc::channel(UNDER_WAY);
     tokio::spawn(async move {

@@ -81,6 +81,8 @@ pub(crate) struct Wanted {
     pub(crate) detached: Option<String>,
     /// Without those that are covered by these.
     pub(crate) without: Vec<Span>,
+    /// Only those that are covered by these, where there are any.
+    pub(crate) only: Vec<Span>,
 }
 
 impl Wanted {
@@ -89,6 +91,7 @@ impl Wanted {
             micros: month.micros(),
             detached: None,
             without: Vec::new(),
+            only: Vec::new(),
         }
     }
 }
@@ -133,6 +136,14 @@ impl Hot {
         either!(self, hot => hot.lock().await)
     }
 
+    /// Whether every other archiver is still kept out: a connection can be lost unnoticed.
+    pub(crate) async fn holds_lock(&mut self) -> Result<(), ArchiveError> {
+        match self {
+            Self::Postgres(hot) => hot.holds_lock().await,
+            Self::Sqlite(_) => Ok(()),
+        }
+    }
+
     /// Makes what comes next run ahead: partitions of the next months.
     pub(crate) async fn prepare(&mut self) -> Result<(), ArchiveError> {
         either!(self, hot => hot.prepare().await)
@@ -151,6 +162,11 @@ impl Hot {
     /// Whether there are such records.
     pub(crate) async fn any(&mut self, wanted: &Wanted) -> Result<bool, ArchiveError> {
         either!(self, hot => hot.any(wanted).await)
+    }
+
+    /// How far each client has come.
+    pub(crate) async fn reached(&mut self) -> Result<Vec<Span>, ArchiveError> {
+        either!(self, hot => hot.reached().await)
     }
 
     /// Records that ever came in these days, wherever they are now: for people.
@@ -177,6 +193,15 @@ impl Hot {
         either!(self, hot => hot.begin(month, part, location).await)
     }
 
+    /// Notes that a file with the same records is begun once more.
+    pub(crate) async fn begin_again(
+        &mut self,
+        id: i64,
+        location: &str,
+    ) -> Result<(), ArchiveError> {
+        either!(self, hot => hot.begin_again(id, location).await)
+    }
+
     /// Notes that a file is complete.
     pub(crate) async fn written(&mut self, part: &Part) -> Result<(), ArchiveError> {
         either!(self, hot => hot.written(part).await)
@@ -192,6 +217,20 @@ impl Hot {
         match self {
             Self::Postgres(hot) => hot.detached(month).await,
             Self::Sqlite(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Whether the live records of the month are those of the files and those that came after them, and no others. Where
+    /// nothing is taken away this is found out when they are deleted.
+    pub(crate) async fn must_be_archived(
+        &mut self,
+        month: Month,
+        covered: Vec<Span>,
+        archived: i64,
+    ) -> Result<(), ArchiveError> {
+        match self {
+            Self::Postgres(hot) => hot.must_be_archived(month, covered, archived).await,
+            Self::Sqlite(_) => Ok(()),
         }
     }
 

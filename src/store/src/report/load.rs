@@ -119,6 +119,7 @@ async fn day_figures(
         micros,
         detached: None,
         without: Vec::new(),
+        only: Vec::new(),
     };
     let (to, mut heaps) = mpsc::channel(2);
     let reading = async {

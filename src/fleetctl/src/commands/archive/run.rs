@@ -1,6 +1,6 @@
 //! `fleetctl archive run`
 
-use fleet_store::{ArchiveOptions, Archived, Archiver};
+use fleet_store::{ArchiveError, ArchiveOptions, Archived, Archiver};
 use fleet_telemetry::logging::{self, Format};
 use jiff::Timestamp;
 use serde_json::json;
@@ -31,18 +31,20 @@ pub(super) async fn run(arguments: Run) -> Result<(), Failure> {
     let progress = archiver.progress();
     let work = async {
         match month {
-            Some(month) => Ok(vec![archiver.archive(month, now).await?]),
-            None => archiver.archive_due(now, keep_months).await,
+            Some(month) => {
+                Ok::<_, ArchiveError>((vec![archiver.archive(month, now).await?], Ok(())))
+            }
+            None => Ok(archiver.archive_due(now, keep_months).await),
         }
     };
-    let done = with_bar(progress, Box::pin(work)).await?;
-    if done.is_empty() {
+    let (done, failed) = with_bar(progress, Box::pin(work)).await?;
+    if done.is_empty() && failed.is_ok() {
         printer::note("no month is over that has live records");
     }
     let columns = ["month", "file", "records", "bytes", "deleted", "remark"];
     let rows = done.iter().flat_map(|archived| rows(archived, dry_run));
     printer::objects(output, &columns, &rows.collect::<Vec<_>>())?;
-    Ok(())
+    Ok(failed?)
 }
 
 /// A line for each file, or one for a month without a new file. What is deleted is said once a month.

@@ -157,6 +157,15 @@ impl Destination {
         }
     }
 
+    /// Whether there is a file of this name.
+    pub async fn has(&self, name: &str) -> Result<bool, DestinationError> {
+        match self.size(name).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The size of a file in bytes.
     pub async fn size(&self, name: &str) -> Result<u64, DestinationError> {
         let name = checked(name)?;

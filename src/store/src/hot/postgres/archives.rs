@@ -37,6 +37,22 @@ impl PostgresHot {
         Ok(self.database.answer(begun).await?)
     }
 
+    pub(crate) async fn begin_again(
+        &mut self,
+        id: i64,
+        location: &str,
+    ) -> Result<(), ArchiveError> {
+        let statement = sqlx::query(
+            "UPDATE soulseek.archives SET state = 'writing', file_path = $2, started_at = now(), archived_at = NULL \
+             WHERE id = $1 AND NOT deleted",
+        )
+        .bind(id)
+        .bind(location);
+        let begun = committed(&mut self.connection, statement);
+        self.database.answer(begun).await?;
+        Ok(())
+    }
+
     pub(crate) async fn written(&mut self, part: &Part) -> Result<(), ArchiveError> {
         let spans = serde_json::to_string(&part.spans).unwrap_or_default();
         let statement = sqlx::query(

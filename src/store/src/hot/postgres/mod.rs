@@ -37,11 +37,17 @@ impl PostgresHot {
         })
     }
 
-    /// A transaction that stays open holds the lock, through a pooler too, and no snapshot.
+    /// A transaction that stays open holds the lock, through a pooler too, and no snapshot. When this end is gone without
+    /// a word, the server notices within two minutes.
     pub(crate) async fn lock(&mut self) -> Result<(), ArchiveError> {
         let mut connection = self.database.connect().await?;
         let locked = async {
-            connection.execute("BEGIN").await?;
+            connection
+                .execute(
+                    "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL tcp_keepalives_idle = 30; \
+                     SET LOCAL tcp_keepalives_interval = 30; SET LOCAL tcp_keepalives_count = 2",
+                )
+                .await?;
             sqlx::query_scalar("SELECT pg_try_advisory_xact_lock(hashtext('soulseek.archive'))")
                 .persistent(false)
                 .fetch_one(&mut connection)
@@ -55,6 +61,17 @@ impl PostgresHot {
                 place: self.database.address(),
             })
         }
+    }
+
+    /// Fails where the lock's connection is gone: another archiver may be at work.
+    pub(crate) async fn holds_lock(&mut self) -> Result<(), ArchiveError> {
+        let Some(lock) = &mut self.lock else {
+            return Ok(());
+        };
+        let asked = self.database.answer(lock.execute("SELECT")).await;
+        asked
+            .map(|_| ())
+            .map_err(|source| ArchiveError::LockLost { source })
     }
 
     pub(crate) async fn prepare(&mut self) -> Result<(), ArchiveError> {

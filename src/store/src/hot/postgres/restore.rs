@@ -43,6 +43,7 @@ impl PostgresHot {
         self.command("BEGIN").await?;
         match self.bring_back(month, parts, adopt, rows).await {
             Ok(records) => {
+                self.holds_lock().await?;
                 self.command("COMMIT").await?;
                 Ok(records)
             }

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
-use sqlx::Executor as _;
+use sqlx::{AssertSqlSafe, Executor as _};
 use tokio::sync::mpsc;
 
-use super::PostgresHot;
+use super::{LONG, PostgresHot};
 use crate::Row;
-use crate::archive::{ArchiveError, Span};
+use crate::archive::{ArchiveError, Month, Span};
 use crate::hot::{Heap, Wanted};
 use crate::postgres::copy::{Decoder, Fields, dated};
 use crate::postgres::packed::Origin;
@@ -31,33 +31,36 @@ impl PostgresHot {
             .execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
         self.database.answer(begun).await?;
         let clients = self.clients_of_snapshot().await?;
-        self.copy(wanted, &clients, rows).await?;
+        let reached = self.copy(wanted, &clients, rows).await?;
         self.database
             .answer(self.connection.execute("COMMIT"))
             .await?;
-        let covered = |name: &str, spool: &str| {
-            let same = |span: &&Span| span.client_id == name && span.spool == spool;
-            wanted
-                .without
-                .iter()
-                .find(same)
-                .map_or(0, |span| span.through)
+        if !wanted.only.is_empty() {
+            return Ok(wanted.only.clone());
+        }
+        let span = |(id, client): (&i32, &Client)| {
+            let after = client.through(&wanted.without);
+            Span {
+                client_id: client.name.to_string(),
+                spool: client.spool.to_string(),
+                after,
+                // A table that was taken away ends where it was taken: what came since is in another.
+                through: match wanted.detached {
+                    Some(_) => reached.get(id).map_or(after, |&seq| seq.max(after)),
+                    None => client.last_seq,
+                },
+            }
         };
-        let span = |client: &Client| Span {
-            after: covered(&client.name, &client.spool),
-            client_id: client.name.to_string(),
-            spool: client.spool.to_string(),
-            through: client.last_seq,
-        };
-        Ok(clients.values().map(span).collect())
+        Ok(clients.iter().map(span).collect())
     }
 
+    /// Gives the highest number of each client.
     async fn copy(
         &mut self,
         wanted: &Wanted,
         clients: &HashMap<i32, Client>,
         rows: &mpsc::Sender<Vec<Row>>,
-    ) -> Result<(), ArchiveError> {
+    ) -> Result<HashMap<i32, i64>, ArchiveError> {
         let sql = format!(
             "COPY (SELECT seq, received_at, token, client, origin, username, query, query_raw FROM {}) \
              TO STDOUT (FORMAT binary)",
@@ -69,14 +72,67 @@ impl PostgresHot {
             .await?;
         let mut decoder = Decoder::default();
         let mut heap = Heap::new(rows);
+        let mut reached = HashMap::new();
         while let Some(bytes) = database.answer_within(PAUSE, stream.try_next()).await? {
             decoder.push(&bytes);
             while let Some(fields) = decoder.next_row().map_err(ArchiveError::Unreadable)? {
-                heap.push(row(&fields, clients)?).await?;
+                let (client, row) = row(&fields, clients)?;
+                let highest = reached.entry(client).or_insert(row.seq);
+                *highest = row.seq.max(*highest);
+                heap.push(row).await?;
             }
         }
         decoder.finish().map_err(ArchiveError::Unreadable)?;
-        heap.hand_over().await
+        heap.hand_over().await?;
+        Ok(reached)
+    }
+
+    /// Files and what came after them are all that the month's table may hold.
+    pub(crate) async fn must_be_archived(
+        &mut self,
+        month: Month,
+        covered: Vec<Span>,
+        archived: i64,
+    ) -> Result<(), ArchiveError> {
+        let wanted = Wanted {
+            without: covered,
+            ..Wanted::all_of(month)
+        };
+        let begun = self
+            .connection
+            .execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+        self.database.answer(begun).await?;
+        let clients = self.clients_of_snapshot().await?;
+        let sql = format!(
+            "SELECT count(*) FILTER (WHERE NOT {}) FROM soulseek.search WHERE {}",
+            numbered(&wanted, &clients),
+            between(&wanted.micros)
+        );
+        let counted = sqlx::query_scalar(AssertSqlSafe(sql))
+            .persistent(false)
+            .fetch_one(&mut self.connection);
+        let found: i64 = self.database.answer_within(LONG, counted).await?;
+        self.database
+            .answer(self.connection.execute("COMMIT"))
+            .await?;
+        if found == archived {
+            return Ok(());
+        }
+        Err(ArchiveError::Differs {
+            month,
+            found,
+            archived,
+        })
+    }
+
+    pub(crate) async fn reached(&mut self) -> Result<Vec<Span>, ArchiveError> {
+        let span = |client: Client| Span {
+            client_id: client.name.to_string(),
+            spool: client.spool.to_string(),
+            after: 0,
+            through: client.last_seq,
+        };
+        Ok(self.clients().await?.into_values().map(span).collect())
     }
 
     pub(super) async fn clients(&mut self) -> Result<HashMap<i32, Client>, ArchiveError> {
@@ -119,6 +175,14 @@ pub(super) struct Client {
     pub(super) last_seq: i64,
 }
 
+impl Client {
+    /// How far these cover its records.
+    fn through(&self, spans: &[Span]) -> i64 {
+        let same = |span: &&Span| *span.client_id == *self.name && *span.spool == *self.spool;
+        spans.iter().find(same).map_or(0, |span| span.through)
+    }
+}
+
 /// With constants, so that only the partitions that matter are looked at.
 pub(super) fn between(micros: &Range<i64>) -> String {
     let time = |micros: i64| match jiff::Timestamp::from_microsecond(micros) {
@@ -136,30 +200,36 @@ pub(super) fn between(micros: &Range<i64>) -> String {
 /// The table and the condition.
 pub(super) fn from(wanted: &Wanted, clients: &HashMap<i32, Client>) -> String {
     let table = wanted.detached.as_deref().unwrap_or("search");
-    let mut sql = format!("soulseek.{table} WHERE {}", between(&wanted.micros));
-    let mut cases = String::new();
-    for (id, client) in clients {
-        let same = |span: &&Span| {
-            *span.client_id == *client.name && *span.spool == *client.spool && span.through > 0
-        };
-        if let Some(span) = wanted.without.iter().find(same) {
-            let _ = write!(cases, " WHEN {id} THEN {}", span.through);
-        }
-    }
-    if !cases.is_empty() {
-        let _ = write!(sql, " AND seq > CASE client{cases} ELSE 0 END");
-    }
-    sql
+    format!(
+        "soulseek.{table} WHERE {} AND {}",
+        between(&wanted.micros),
+        numbered(wanted, clients)
+    )
 }
 
-fn row(fields: &Fields<'_>, clients: &HashMap<i32, Client>) -> Result<Row, ArchiveError> {
-    let read = || -> Result<Row, &'static str> {
-        let client = clients
-            .get(&fields.i32(3)?)
-            .ok_or("a client is not known")?;
+/// The condition for the numbers. What lies beyond a client's cursor was brought by no collector, and belongs to nobody.
+fn numbered(wanted: &Wanted, clients: &HashMap<i32, Client>) -> String {
+    let mut after = " WHEN 0 THEN 0".to_owned();
+    let mut through = after.clone();
+    for (id, client) in clients {
+        let mut last = client.last_seq;
+        if !wanted.only.is_empty() {
+            last = last.min(client.through(&wanted.only));
+        }
+        let _ = write!(after, " WHEN {id} THEN {}", client.through(&wanted.without));
+        let _ = write!(through, " WHEN {id} THEN {last}");
+    }
+    format!("(seq > CASE client{after} ELSE 0 END AND seq <= CASE client{through} ELSE 0 END)")
+}
+
+/// And the client's number.
+fn row(fields: &Fields<'_>, clients: &HashMap<i32, Client>) -> Result<(i32, Row), ArchiveError> {
+    let read = || -> Result<(i32, Row), &'static str> {
+        let id = fields.i32(3)?;
+        let client = clients.get(&id).ok_or("a client is not known")?;
         let origin = Origin::unpack(fields.i16(4)?);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ok(Row {
+        let row = Row {
             client_id: Arc::clone(&client.name),
             spool: Arc::clone(&client.spool),
             seq: fields.i64(0)?,
@@ -171,7 +241,8 @@ fn row(fields: &Fields<'_>, clients: &HashMap<i32, Client>) -> Result<Row, Archi
             source: origin.source,
             branch_level: origin.branch_level,
             canary: origin.canary,
-        })
+        };
+        Ok((id, row))
     };
     read().map_err(ArchiveError::Unreadable)
 }

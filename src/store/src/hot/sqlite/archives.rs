@@ -36,6 +36,21 @@ impl SqliteHot {
         id.map_err(|source| self.error(source))
     }
 
+    pub(crate) async fn begin_again(
+        &mut self,
+        id: i64,
+        location: &str,
+    ) -> Result<(), ArchiveError> {
+        let begun = sqlx::query(
+            "UPDATE archives SET state = 'writing', file_path = ?, archived_at = NULL WHERE id = ? AND NOT deleted",
+        )
+        .bind(location)
+        .bind(id)
+        .execute(&mut self.connection)
+        .await;
+        begun.map(|_| ()).map_err(|source| self.error(source))
+    }
+
     pub(crate) async fn written(&mut self, part: &Part) -> Result<(), ArchiveError> {
         let noted = sqlx::query(
             "UPDATE archives SET state = 'written', record_count = ?, file_size = ?, sha256 = ?, digest = ?, cursors = ? \

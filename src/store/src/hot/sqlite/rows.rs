@@ -55,6 +55,9 @@ impl SqliteHot {
             from = to + 1;
         }
         heap.hand_over().await?;
+        if !wanted.only.is_empty() {
+            return Ok(wanted.only.clone());
+        }
         let span = |client: &Client| Span {
             client_id: client.name.to_string(),
             spool: spool.to_string(),
@@ -62,6 +65,18 @@ impl SqliteHot {
             through: client.last_seq,
         };
         Ok(clients.values().map(span).collect())
+    }
+
+    pub(crate) async fn reached(&mut self) -> Result<Vec<Span>, ArchiveError> {
+        let spool: String = self.scalar("SELECT id FROM spool".to_owned()).await?;
+        let (_, clients) = self.clients().await?;
+        let span = |client: Client| Span {
+            client_id: client.name.to_string(),
+            spool: spool.clone(),
+            after: 0,
+            through: client.last_seq,
+        };
+        Ok(clients.into_values().map(span).collect())
     }
 
     /// Between which ids the records of this time are.
@@ -127,14 +142,22 @@ pub(super) fn within(
     ids: &RangeInclusive<i64>,
     clients: &HashMap<i64, Client>,
 ) -> String {
-    format!(
+    let mut sql = format!(
         "id BETWEEN {} AND {} AND received_at >= {} AND received_at < {} AND seq > CASE client{} ELSE 0 END",
         ids.start(),
         ids.end(),
         wanted.micros.start,
         wanted.micros.end,
         cases(&wanted.without, clients)
-    )
+    );
+    if !wanted.only.is_empty() {
+        let _ = write!(
+            sql,
+            " AND seq <= CASE client{} ELSE 0 END",
+            cases(&wanted.only, clients)
+        );
+    }
+    sql
 }
 
 fn row(
