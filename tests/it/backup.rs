@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use fleet_tests::{
     bins,
     postgres::Postgres,
-    study::{Study, arg, finish, output, said},
+    study::{Script, Study, arg, finish, output, said},
 };
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -40,9 +40,12 @@ async fn a_backup_while_a_collector_ships_comes_back_as_it_was_counted() {
         )
         .await
         .unwrap();
-    let mut collector = study.collector("south", from, 60_000, 20_000).unwrap();
-    collector.args(["--pause-ms", "20"]);
-    let collector = collector.spawn().unwrap();
+    let south = Script {
+        from,
+        pause_ms: 20,
+        ..Script::new("south", 20_000)
+    };
+    let collector = south.start(&study.spool("south"), study.url()).unwrap();
 
     let dir = TempDir::new().unwrap();
     let backup = dir.path().join("backup");
