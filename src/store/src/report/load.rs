@@ -14,8 +14,6 @@ use crate::archive::{ArchiveError, Month, days_since_1970, file};
 use crate::hot::{Hot, Place, Wanted};
 use crate::postgres::PostgresError;
 
-/// Fernet pseudonyms begin with their version, 0x80, and four zero bytes of the time.
-const FERNET_BEGINS: &str = "gAAAAA";
 const MICROS_A_DAY: i64 = 86_400_000_000;
 
 /// Why a range could not be read.
@@ -103,8 +101,7 @@ async fn day_figures(
     let micros = start..start + MICROS_A_DAY;
     let month = Month::of(at(day, 0));
     let mut counting = Counting {
-        day,
-        builder: None,
+        builder: DayBuilder::new(day, DayOptions { stable_names: true }),
         records: 0,
     };
     for part in hot.parts(Some(month)).await? {
@@ -135,26 +132,18 @@ async fn day_figures(
     let (read, built) = tokio::join!(reading, building);
     built?;
     read?;
-    let builder = counting
-        .builder
-        .unwrap_or_else(|| DayBuilder::new(day, DayOptions { stable_names: true }));
-    Ok((counting.records, builder.finish()))
+    Ok((counting.records, counting.builder.finish()))
 }
 
 struct Counting {
-    day: Date,
-    builder: Option<DayBuilder>,
+    builder: DayBuilder,
     records: i64,
 }
 
 impl Counting {
     fn push(&mut self, heap: &[Row]) -> Result<(), LoadError> {
         for row in heap {
-            let builder = self.builder.get_or_insert_with(|| {
-                let stable_names = !row.username.starts_with(FERNET_BEGINS);
-                DayBuilder::new(self.day, DayOptions { stable_names })
-            });
-            builder.push(row)?;
+            self.builder.push(row)?;
             self.records += 1;
         }
         Ok(())
