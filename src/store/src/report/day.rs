@@ -168,9 +168,10 @@ impl DayError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::OtherDay { .. } => None,
-            Self::TooManyClients(_) => {
-                Some("report on parts of the fleet that have fewer regions".into())
-            }
+            Self::TooManyClients(_) => Some(format!(
+                "the records are kept, but have no figures: give some regions a database of their own, so that none has \
+                 more than {MAX_CLIENTS}"
+            )),
             Self::Version(_) | Self::Json(_) => {
                 Some("delete the stored figures of the day; they are computed again".into())
             }
