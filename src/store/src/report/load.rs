@@ -1,4 +1,4 @@
-//! The days and the journal of a range, and keeping the figures of days up to date.
+//! The report of a range from what a store keeps, and keeping the figures of days up to date.
 
 use std::ops::Range;
 
@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use super::day::{DayBuilder, DayError, DayFigures, DayOptions};
 use super::journal::JournalEvent;
 use super::quiet::{DAY, at};
+use super::range::{Merge, Report, ReportOptions};
 use crate::archive::{ArchiveError, Month, days_since_1970, file};
 use crate::error::with_causes;
 use crate::hot::{Hot, Place, Wanted};
@@ -16,6 +17,8 @@ use crate::postgres::PostgresError;
 use crate::{Row, StoreError};
 
 const MICROS_A_DAY: i64 = 86_400_000_000;
+/// Documents of days that are held at once, each of about a megabyte.
+const DAYS_AT_ONCE: i32 = 8;
 
 /// Why a range could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -217,20 +220,22 @@ fn push(builder: &mut DayBuilder, heap: &[Row]) -> Result<(), DayError> {
     heap.iter().try_for_each(|row| builder.push(row))
 }
 
-/// The figures of all days from `from` to `to` that have any, and the journal up to the end of `to`.
-pub async fn load(
-    place: &Place,
-    from: Date,
-    to: Date,
-) -> Result<(Vec<DayFigures>, Vec<JournalEvent>), LoadError> {
+/// The figures of a range, from those that are kept of its days and from the journal up to its end.
+///
+/// Holds the documents of a few days at once, however long the range is.
+pub async fn load(place: &Place, options: ReportOptions) -> Result<Report, LoadError> {
+    let ReportOptions { from, to, .. } = options;
     let mut hot = Hot::open(place).await?;
-    let days = hot
-        .days(days_since_1970(from)..days_since_1970(to) + 1)
-        .await?;
-    let days: Result<Vec<DayFigures>, DayError> = days
-        .iter()
-        .map(|(_, figures)| DayFigures::from_json(figures))
-        .collect();
+    let mut merge = Merge::default();
+    let end = days_since_1970(to) + 1;
+    let mut begin = days_since_1970(from);
+    while begin < end {
+        let next = end.min(begin + DAYS_AT_ONCE);
+        for (_, figures) in hot.days(begin..next).await? {
+            merge.add(DayFigures::from_json(&figures)?, &options);
+        }
+        begin = next;
+    }
     let (begin, end) = (at(from, 0), at(to, DAY));
     let journal = hot
         .journal(begin.as_microsecond()..end.as_microsecond())
@@ -241,7 +246,7 @@ pub async fn load(
         kind: line.kind,
         detail: line.detail,
     });
-    Ok((days?, events.collect()))
+    Ok(merge.finish(&events.collect::<Vec<_>>(), &options))
 }
 
 /// None where jiff has no moments for it: that ends with 9999-12-30.
