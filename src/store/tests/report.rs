@@ -43,7 +43,8 @@ async fn spool(dir: &Path, clients: usize, records: i64, others: &[i64]) {
 }
 
 async fn refreshed(dir: &Path) -> Refreshed {
-    let refreshing = timeout(Duration::from_mins(2), refresh(&Place::Spool(dir.into())));
+    let place = Place::Spool(dir.into());
+    let refreshing = timeout(Duration::from_mins(2), refresh(&place));
     refreshing.await.expect("it does not end").unwrap()
 }
 

@@ -171,7 +171,8 @@ mod tests {
 
     #[test]
     fn what_it_says_to_do_next_can_be_done() {
-        let next = |file: &str, database| export(Path::new("data"), Some(Path::new(file)), database);
+        let next =
+            |file: &str, database| export(Path::new("data"), Some(Path::new(file)), database);
         let exported = |text: &str| Some(format!("fleetctl export {text}"));
         assert_eq!(next("a.yaml", false), exported("-f a.yaml --data-dir data"));
         assert_eq!(next("-", false), exported("--data-dir data"));

@@ -161,9 +161,7 @@ async fn refresh_day(
     let today = days_since_1970(Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date());
     // Today goes on while it is read.
     if read < expected || (read > expected && number < today - 1) {
-        return Ok(Some(format!(
-            "{expected} records came, {read} were found"
-        )));
+        return Ok(Some(format!("{expected} records came, {read} were found")));
     }
     hot.save_day(number, read, &figures.to_json()?).await?;
     Ok(None)
