@@ -7,6 +7,7 @@ mod backup;
 mod collector;
 mod database_faults;
 mod destination;
+mod figures;
 mod fixtures;
 mod migrate;
 mod mishaps;

@@ -8,6 +8,7 @@ use fleet_store::postgres::{self, Database};
 use fleet_tests::{
     postgres::Postgres,
     region::{PASSWORD, Region, assert_once},
+    study::fleetctl,
 };
 use secrecy::SecretString;
 use tokio::process::Command;
@@ -345,6 +346,42 @@ async fn a_reader_reads_what_the_documentation_names_and_changes_nothing() {
         ],
     )
     .await;
+}
+
+/// What `fleetctl report` says to a login, which must get its report.
+async fn report(server: &Postgres, login: &str) -> (String, String) {
+    let url = server.url_as(login, PASSWORD, "fleet");
+    let output = fleetctl(&["report", "--from", "2026-10-01", "--to", "2026-10-01"])
+        .unwrap()
+        .env("DATABASE_URL", url)
+        .output()
+        .await
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+    assert!(output.status.success(), "{login}: {stderr}");
+    (stdout, stderr)
+}
+
+/// While a region collects there are always days whose figures are old.
+#[tokio::test]
+async fn a_reader_gets_the_report_of_what_others_have_computed() {
+    let server = study().await.unwrap();
+    let (stdout, stderr) = report(&server, "reader").await;
+    assert!(stderr.contains("this user can only read"), "{stderr}");
+    assert!(stdout.contains("no figures for 2026-10-01"), "{stdout}");
+    let (_, stderr) = report(&server, "archiver").await;
+    assert!(!stderr.contains("this user can only read"), "{stderr}");
+    server
+        .psql(
+            "fleet",
+            "UPDATE soulseek.day_count SET searches = searches + 1 WHERE day = '2026-10-02'",
+        )
+        .await
+        .unwrap();
+    let (stdout, stderr) = report(&server, "reader").await;
+    assert!(stderr.contains("this user can only read"), "{stderr}");
+    assert!(stdout.contains("searches recorded"), "{stdout}");
 }
 
 /// Notes an archive of the month as verified, as the archiver does.

@@ -8,7 +8,7 @@ use fleet_store::Place;
 use fleet_store::postgres::Database;
 use secrecy::SecretString;
 
-use crate::cli::{DataDir, SecretsDir};
+use crate::cli::{DATA_DIR, DATA_DIR_VARIABLE, SecretsDir};
 use crate::failure::Failure;
 
 /// The environment variable with the database's URL. It holds a password, so there is no option for it.
@@ -22,25 +22,53 @@ pub(crate) struct PlaceArgs {
     pub(crate) file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) secrets: SecretsDir,
-    #[command(flatten)]
-    pub(crate) data: DataDir,
+    // Not of clap: beside a database, the variable gives way and the option does not.
+    /// Directory of the local store [env: FLEET_DATA_DIR=] [default: fleet-data]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
 }
 
 impl PlaceArgs {
     /// The database of the spec; without a spec that of the environment; without a database the data directory.
+    ///
+    /// Who names a directory and a database means one of them, and one of them may lose records: that is refused.
+    /// `FLEET_DATA_DIR` means nothing beside a database, since a collector has it for its spool.
     pub(crate) fn place(self) -> Result<Place, Failure> {
         let Self {
             file,
             secrets,
-            data,
+            data_dir,
         } = self;
-        let url = match file {
-            Some(file) => read_spec(&file, secrets.secrets_dir.as_deref())?.database_url()?,
-            None => std::env::var(DATABASE_URL).ok().map(SecretString::from),
+        let (url, source) = match &file {
+            Some(file) => (
+                read_spec(file, secrets.secrets_dir.as_deref())?.database_url()?,
+                "the spec",
+            ),
+            None => (
+                std::env::var(DATABASE_URL).ok().map(SecretString::from),
+                DATABASE_URL,
+            ),
         };
-        Ok(match url {
-            Some(url) => Place::Database(Database::parse(&url)?),
-            None => Place::Spool(data.data_dir),
-        })
+        match (url, data_dir) {
+            (None, dir) => Ok(Place::Spool(dir.unwrap_or_else(default_dir))),
+            (Some(url), None) => Ok(Place::Database(Database::parse(&url)?)),
+            (Some(_), Some(dir)) => {
+                let error = anyhow::anyhow!(
+                    "--data-dir names {}, and {source} names a database",
+                    dir.display()
+                );
+                let hint = if file.is_some() {
+                    "leave --data-dir out for the database, or -f for the directory"
+                } else {
+                    "leave --data-dir out for the database, or unset DATABASE_URL for the directory"
+                };
+                Err(Failure::wrong_command_line(error, hint))
+            }
+        }
     }
+}
+
+fn default_dir() -> PathBuf {
+    let named = std::env::var_os(DATA_DIR_VARIABLE).filter(|dir| !dir.is_empty());
+    named.map_or_else(|| DATA_DIR.into(), PathBuf::from)
 }

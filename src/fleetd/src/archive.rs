@@ -1,7 +1,5 @@
 //! `fleetd archive`: months that are over, into verified files.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use fleet_store::{ArchiveOptions, Archived, Archiver, Destination, FileFormat, Month};
 use fleet_telemetry::logging::{self, Format};
@@ -9,7 +7,7 @@ use jiff::Timestamp;
 use tracing::info;
 
 use crate::Failure;
-use crate::database::DatabaseUrl;
+use crate::database::PlaceArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct Archive {
@@ -38,10 +36,7 @@ pub(crate) struct Archive {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    database: DatabaseUrl,
-    /// Directory of a spool that is the database itself
-    #[arg(long, value_name = "DIR", env = "FLEET_DATA_DIR")]
-    data_dir: Option<PathBuf>,
+    place: PlaceArgs,
 }
 
 pub(crate) async fn run(arguments: Archive) -> Result<(), Failure> {
@@ -52,15 +47,14 @@ pub(crate) async fn run(arguments: Archive) -> Result<(), Failure> {
         format,
         no_delete,
         dry_run,
-        database,
-        data_dir,
+        place,
     } = arguments;
     logging::init(Format::Auto, "info", std::io::stderr)?;
     // Collection comes first where both share a processor.
     if let Err(error) = rustix::process::nice(19) {
         tracing::debug!(%error, "this process is as important as others");
     }
-    let place = database.place(data_dir)?;
+    let place = place.place()?;
     let mut options = ArchiveOptions::default();
     options.format = format;
     options.delete = !no_delete;

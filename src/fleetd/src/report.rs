@@ -1,28 +1,23 @@
 //! `fleetd report`: the figures of days, brought up to date.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use fleet_store::report::refresh;
 use fleet_telemetry::logging::{self, Format};
 use tracing::{info, warn};
 
 use crate::Failure;
-use crate::database::DatabaseUrl;
+use crate::database::PlaceArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct Report {
     #[command(flatten)]
-    database: DatabaseUrl,
-    /// Directory of a spool that is the database itself
-    #[arg(long, value_name = "DIR", env = "FLEET_DATA_DIR")]
-    data_dir: Option<PathBuf>,
+    place: PlaceArgs,
 }
 
 pub(crate) async fn run(arguments: Report) -> Result<(), Failure> {
-    let Report { database, data_dir } = arguments;
+    let Report { place } = arguments;
     logging::init(Format::Auto, "info", std::io::stderr)?;
-    let place = database.place(data_dir)?;
+    let place = place.place()?;
     let refreshed = refresh(&place).await?;
     for (day, reason) in &refreshed.left {
         warn!(%day, "the day's figures are not up to date: {reason}");

@@ -395,3 +395,27 @@ async fn a_second_collector_on_the_same_data_fails_and_does_not_log_in() {
     first.committed(1).await;
     first.stop().await;
 }
+
+/// Nobody knows which of the two is meant, and archiving deletes from it.
+#[tokio::test]
+async fn a_directory_beside_a_database_is_refused_and_the_variable_gives_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = async |arguments: &[&str]| {
+        let mut fleetd = command(env!("CARGO_BIN_EXE_fleetd"));
+        fleetd
+            .args(arguments)
+            .env("DATABASE_URL", "postgres://me@127.0.0.1:1/study")
+            .env("FLEET_DATA_DIR", dir.path());
+        let (code, _, said) = ended(&mut fleetd).await;
+        assert_eq!(code, Some(1), "{said}");
+        said
+    };
+    let path = dir.path().to_str().unwrap();
+    for arguments in [&["archive", "--destination", path][..], &["report"]] {
+        let said = run(&[arguments, &["--data-dir", path]].concat()).await;
+        assert!(said.contains("and a database is named, too"), "{said}");
+        assert!(said.contains("leave --data-dir out"), "{said}");
+        let said = run(arguments).await;
+        assert!(said.contains("cannot connect to the database"), "{said}");
+    }
+}

@@ -12,7 +12,9 @@ use self::archive::ArchiveCommand;
 use crate::place::PlaceArgs;
 
 /// The environment variable for `--data-dir`.
-const DATA_DIR_VARIABLE: &str = "FLEET_DATA_DIR";
+pub(crate) const DATA_DIR_VARIABLE: &str = "FLEET_DATA_DIR";
+/// Its default.
+pub(crate) const DATA_DIR: &str = "fleet-data";
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -62,7 +64,7 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct DataDir {
     /// Directory of the local store
-    #[arg(long, value_name = "DIR", env = DATA_DIR_VARIABLE, default_value = "fleet-data")]
+    #[arg(long, value_name = "DIR", env = DATA_DIR_VARIABLE, default_value = DATA_DIR)]
     pub(crate) data_dir: PathBuf,
 }
 

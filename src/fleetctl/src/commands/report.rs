@@ -41,12 +41,11 @@ pub(crate) async fn run(arguments: Report) -> Result<(), Failure> {
     if refreshed.read_only {
         printer::note("this user can only read: the figures are those of the last `fleetd report`");
     }
-    let (days, events) = report::load(&place, from, to).await?;
     let options = ReportOptions {
         min_users,
         ..ReportOptions::new(from, to, now)
     };
-    let report = report::Report::merge(days, &events, options);
+    let report = report::load(&place, options).await?;
     if report.clients.is_empty() && from <= today {
         printer::note(&format!(
             "nothing was recorded from {from} to {to}; for today: fleetctl report --from {today}"

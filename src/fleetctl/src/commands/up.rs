@@ -92,7 +92,18 @@ pub(crate) async fn run(arguments: Up) -> Result<(), Failure> {
     });
     let ends = fleet.run(&cancelled).await;
     let recorded = watching.stop().await;
-    summary(&data_dir, file.as_deref(), recorded, demo.is_some());
+    printer::note(&format!(
+        "recorded {recorded} searches in {}",
+        data_dir.display()
+    ));
+    let database = manifest.collector.spec.database.is_some();
+    if let Some(next) = export(&data_dir, file.as_deref(), database).filter(|_| recorded > 0) {
+        let note = match demo {
+            Some(_) => " (scripted searches, not real ones)",
+            None => "",
+        };
+        printer::note(&format!("next: {next}{note}"));
+    }
     outcome(&ends?, &cancelled)
 }
 
@@ -110,24 +121,20 @@ fn outcome(ends: &[(String, End)], cancelled: &CancellationToken) -> Result<(), 
     Err(anyhow::anyhow!("all collectors have ended").into())
 }
 
-fn summary(data_dir: &Path, file: Option<&Path>, recorded: u64, demo: bool) {
-    let dir = data_dir.display();
-    // Nobody can read standard input again.
-    let file = file
-        .filter(|file| *file != Path::new("-"))
-        .map(|file| format!("-f {} ", file.display()))
-        .unwrap_or_default();
-    printer::note(&format!("recorded {recorded} searches in {dir}"));
-    if recorded > 0 {
-        let note = if demo {
-            " (scripted searches, not real ones)"
-        } else {
-            ""
-        };
-        printer::note(&format!(
-            "next: fleetctl export {file}--data-dir {dir}{note}"
-        ));
+/// The command that writes what was recorded. None where only the spec knows the database, and came from standard input:
+/// nobody can read that again.
+fn export(data_dir: &Path, file: Option<&Path>, database: bool) -> Option<String> {
+    let file = file.filter(|file| *file != Path::new("-"));
+    let file = file.map(|file| format!(" -f {}", file.display()));
+    // A directory beside a database would be refused.
+    if database {
+        return file.map(|file| format!("fleetctl export{file}"));
     }
+    let file = file.unwrap_or_default();
+    Some(format!(
+        "fleetctl export{file} --data-dir {}",
+        data_dir.display()
+    ))
 }
 
 /// A simulated network with users who search.
@@ -155,5 +162,25 @@ impl Demo {
     fn manifest(&self) -> Result<Manifest, Failure> {
         let text = DEMO.replace("SERVER", &self.server.address().to_string());
         Ok(Manifest::parse(&text, "demo.yaml")?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_it_says_to_do_next_can_be_done() {
+        let next =
+            |file: &str, database| export(Path::new("data"), Some(Path::new(file)), database);
+        let exported = |text: &str| Some(format!("fleetctl export {text}"));
+        assert_eq!(next("a.yaml", false), exported("-f a.yaml --data-dir data"));
+        assert_eq!(next("-", false), exported("--data-dir data"));
+        assert_eq!(next("a.yaml", true), exported("-f a.yaml"));
+        assert_eq!(next("-", true), None);
+        assert_eq!(
+            export(Path::new("data"), None, false),
+            exported("--data-dir data")
+        );
     }
 }

@@ -233,3 +233,51 @@ fn a_database_that_cannot_be_reached_is_5() {
     with("postgres://me:hunter2@127.0.0.1:1/study", 5);
     with("mysql://me:hunter2@127.0.0.1:1/study", 3);
 }
+
+/// Nobody knows which of the two is meant, and archiving deletes from it.
+#[test]
+fn a_directory_beside_a_database_is_2_and_the_variable_gives_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().display().to_string();
+    let run = |args: &[&str]| {
+        let output = fleetctl(&["archive", "ls"])
+            .args(args)
+            .env("DATABASE_URL", "postgres://me:hunter2@127.0.0.1:1/study")
+            .env("FLEET_DATA_DIR", dir.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), said.replace(&path, "DIR"))
+    };
+    let (code, said) = run(&["--data-dir", &path]);
+    assert_eq!(code, Some(2), "{said}");
+    assert_snapshot!(said, @r##"
+error: --data-dir names DIR, and DATABASE_URL names a database
+hint: leave --data-dir out for the database, or unset DATABASE_URL for the directory
+"##);
+    let (code, said) = run(&[]);
+    assert_eq!(code, Some(5), "{said}");
+    assert!(said.contains("cannot connect to the database"), "{said}");
+
+    // The same with the database of a spec. One without any is for the directory, whatever the environment says.
+    let file = dir.path().join("spec.yaml");
+    let spec = |database: &str| {
+        let text = format!(
+            "apiVersion: researchfleet.io/v1alpha1\nkind: ResearchCollector\nmetadata: {{ name: study }}\nspec:\n  \
+             network: soulseek\n{database}  regions:\n  - {{ name: north, credentialsSecretRef: {{ name: north }} }}\n\
+             ---\napiVersion: v1\nkind: Secret\nmetadata: {{ name: study }}\n\
+             stringData: {{ url: \"postgres://me:hunter2@127.0.0.1:1/study\" }}\n"
+        );
+        fs::write(&file, text).unwrap();
+        run(&["-f", file.to_str().unwrap(), "--data-dir", &path])
+    };
+    let (code, said) = spec("  database: { external: { urlSecretRef: { name: study } } }\n");
+    assert_eq!(code, Some(2), "{said}");
+    assert_snapshot!(said, @r##"
+error: --data-dir names DIR, and the spec names a database
+hint: leave --data-dir out for the database, or -f for the directory
+"##);
+    let (code, said) = spec("");
+    assert_eq!(code, Some(5), "{said}");
+    assert!(said.contains("there is no store at DIR"), "{said}");
+}

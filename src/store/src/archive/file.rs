@@ -27,6 +27,9 @@ const UNDER_WAY: usize = 4;
 /// What is fetched at once of a file that is read back.
 const FETCH: usize = 1 << 20;
 
+/// Bytes of a manifest, which is read as a whole: some 300 for each spool that has records in the month.
+const LARGEST_MANIFEST: u64 = 16_000_000;
+
 /// A file that was written.
 pub(super) struct Written {
     pub(super) spans: Vec<Span>,
@@ -116,12 +119,18 @@ pub(super) async fn read_manifest(
     file: &str,
 ) -> Result<Manifest, ArchiveError> {
     let name = manifest_name(file);
-    let size = destination.size(&name).await?;
-    let bytes = destination.read_range(&name, 0..size).await?;
-    Manifest::parse(&bytes).map_err(|reason| ArchiveError::File {
+    let wrong = |reason| ArchiveError::File {
         file: destination.location(&name),
         reason,
-    })
+    };
+    let size = destination.size(&name).await?;
+    if size > LARGEST_MANIFEST {
+        return Err(wrong(format!(
+            "it has {size} bytes, and no manifest has more than {LARGEST_MANIFEST}: it is something else"
+        )));
+    }
+    let bytes = destination.read_range(&name, 0..size).await?;
+    Manifest::parse(&bytes).map_err(wrong)
 }
 
 /// Reads a file back: its bytes must have the SHA-256, and its records the digest that was noted.
@@ -301,5 +310,37 @@ impl Read for RemoteRead {
         rest.write_all(&bytes)?;
         self.at = end;
         Ok(bytes.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_too_large_for_a_manifest_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let destination = Destination::parse(dir.path().to_str().unwrap()).unwrap();
+        let file = "searches_2026-10.parquet";
+        let path = dir.path().join(manifest_name(file));
+        // It takes no room on the disk.
+        let manifest = std::fs::File::create(&path).unwrap();
+        let read = async |size: u64| {
+            manifest.set_len(size).unwrap();
+            let error = read_manifest(&destination, file).await.unwrap_err();
+            assert!(error.is_about_the_file());
+            error.to_string()
+        };
+        let reason = read(LARGEST_MANIFEST + 1).await;
+        assert_eq!(
+            reason,
+            format!(
+                "{}: it has 16000001 bytes, and no manifest has more than 16000000: it is something else",
+                path.display()
+            )
+        );
+        // It is read, and is no JSON.
+        let reason = read(LARGEST_MANIFEST).await;
+        assert!(reason.contains("line 1"), "{reason}");
     }
 }

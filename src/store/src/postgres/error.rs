@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::error::with_causes;
+
 /// What can go wrong with the database. `address` is `host:port/database`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -117,21 +119,21 @@ pub enum PostgresError {
     },
     /// A pooler mixed up what belongs to different connections.
     #[error(
-        "something between here and the database {address} shares connections in a way that does not work for this"
+        "something between here and the database {address} shares connections in a way that does not work for this: {reason}"
     )]
     Pooler {
         /// Which database.
         address: String,
         /// What the database says.
-        source: sqlx::Error,
+        reason: String,
     },
     /// Anything else.
-    #[error("the database {address} failed")]
+    #[error("the database {address} failed: {reason}")]
     Other {
         /// Which database.
         address: String,
-        /// What it says.
-        source: sqlx::Error,
+        /// What it says, with its code; or what the program that speaks to it says.
+        reason: String,
     },
 }
 
@@ -177,14 +179,16 @@ impl PostgresError {
                 "make a new one: createdb --encoding=UTF8 --template=template0 NAME"
             }
             Self::Pooler { .. } => "give the address of the database itself, not of the pooler",
-            Self::Other { .. } => return None,
+            Self::Other { .. } => {
+                "try again; if it stays, the server's own log says more about it, at the same time"
+            }
         };
         Some(hint.to_owned())
     }
 
     /// One line with the causes and the hint, for a status or a log.
     pub(crate) fn in_full(&self) -> String {
-        let text = crate::error::with_causes(self);
+        let text = with_causes(self);
         match self.hint() {
             Some(hint) => format!("{text}; {hint}"),
             None => text,
@@ -202,9 +206,11 @@ impl PostgresError {
             other => other,
         };
         let Some(error) = source.as_database_error() else {
-            return Self::Other { address, source };
+            let reason = with_causes(&source);
+            return Self::Other { address, reason };
         };
         let code = error.code().unwrap_or_default().into_owned();
+        // Only this: sqlx adds the line of the server's source and says it once more as its own cause.
         let reason = error.message().to_owned();
         match code.as_str() {
             "28000" | "28P01" | "3D000" => Self::Refused {
@@ -221,7 +227,7 @@ impl PostgresError {
             "53100" => Self::Full { address, reason },
             "53300" | "57P01" | "57P02" | "57P03" => Self::Busy { address, reason },
             "55P03" | "40P01" => Self::Locked { address, reason },
-            "42P05" | "26000" => Self::Pooler { address, source },
+            "42P05" | "26000" => Self::Pooler { address, reason },
             // PgBouncer's own words have a code that says nothing.
             "08P01" => match of_pgbouncer(&reason) {
                 Some(Pgbouncer::Refuses) => Self::Refused {
@@ -230,10 +236,13 @@ impl PostgresError {
                     reason,
                 },
                 Some(Pgbouncer::IsBusy) => Self::Busy { address, reason },
-                Some(Pgbouncer::SharesTooMuch) => Self::Pooler { address, source },
-                None => Self::Other { address, source },
+                Some(Pgbouncer::SharesTooMuch) => Self::Pooler { address, reason },
+                None => Self::Other { address, reason },
             },
-            _ => Self::Other { address, source },
+            code => Self::Other {
+                address,
+                reason: format!("{reason} (SQLSTATE {code})"),
+            },
         }
     }
 }

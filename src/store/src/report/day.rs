@@ -23,6 +23,8 @@ pub const MAX_CLIENTS: usize = 64;
 
 /// The version of the JSON form of [`DayFigures`].
 const VERSION: u32 = 1;
+/// Fernet pseudonyms begin with their version, 0x80, and four zero bytes of the time.
+const FERNET_BEGINS: &str = "gAAAAA";
 /// Queries of this many words and more are counted together.
 const MOST_WORDS: usize = 20;
 
@@ -131,8 +133,9 @@ impl DayFigures {
 /// What the rows alone do not say.
 #[derive(Clone, Copy, Debug)]
 pub struct DayOptions {
-    /// Whether the same user always has the same pseudonym: not with the scheme `fernet`. Without it users cannot be
-    /// counted, no query can be shown to have several users, and searches are compared by token and query only.
+    /// Whether the same user always has the same pseudonym: not with the scheme `fernet`, of which a single row is
+    /// recognised and makes the day one without. Without it users cannot be counted, no query can be shown to have
+    /// several users, and searches are compared by token and query only.
     pub stable_names: bool,
 }
 
@@ -165,9 +168,10 @@ impl DayError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::OtherDay { .. } => None,
-            Self::TooManyClients(_) => {
-                Some("report on parts of the fleet that have fewer regions".into())
-            }
+            Self::TooManyClients(_) => Some(format!(
+                "the records are kept, but have no figures: give some regions a database of their own, so that none has \
+                 more than {MAX_CLIENTS}"
+            )),
             Self::Version(_) | Self::Json(_) => {
                 Some("delete the stored figures of the day; they are computed again".into())
             }
@@ -182,6 +186,8 @@ pub struct DayBuilder {
     /// Microseconds since 1970 at its beginning.
     begin: i64,
     options: DayOptions,
+    /// Whether that is true of every row so far.
+    stable_names: bool,
     records: u64,
     clients: Vec<(Arc<str>, ClientDay, Seconds)>,
     users: Sketch<2048>,
@@ -200,6 +206,7 @@ impl DayBuilder {
             day,
             begin: at(day, 0).as_microsecond(),
             options,
+            stable_names: options.stable_names,
             records: 0,
             clients: Vec::new(),
             users: Sketch::default(),
@@ -227,12 +234,20 @@ impl DayBuilder {
         }
         normalize(&row.query, &mut self.normalized);
         let query = stable_hash(self.normalized.as_bytes());
-        let user = self.options.stable_names.then_some(row.username.as_str());
+        let fernet = row.username.starts_with(FERNET_BEGINS);
+        if fernet && self.stable_names {
+            // One person could look like several: what was counted so far must not be shown either.
+            self.stable_names = false;
+            self.queries = Queries::new();
+        }
+        let comparable = self.options.stable_names && !fernet;
+        let user = comparable.then_some(row.username.as_str());
         let search = (user.unwrap_or_default(), row.token, row.query.as_str());
         let client_bits = u8::try_from(client).unwrap_or_default();
         self.sightings
             .push(self.hasher.hash_one(search), ms, client_bits);
         self.query_sketch.insert_hash(query);
+        let user = user.filter(|_| self.stable_names);
         let user = user.map(|user| stable_hash(user.as_bytes()));
         if let Some(user) = user {
             self.users.insert_hash(user);
@@ -296,6 +311,7 @@ impl DayBuilder {
 
     /// The figures.
     pub fn finish(mut self) -> DayFigures {
+        let stable_names = self.stable_names;
         let seen = self.sightings.finish(self.clients.len());
         let (top, top_is_cut) = self.queries.top(TOP_KEPT);
         let names: Vec<&str> = self.clients.iter().map(|(name, ..)| &**name).collect();
@@ -311,6 +327,7 @@ impl DayBuilder {
         let clients = clients.map(|((name, day, seconds), duplicates)| {
             let quiet = seconds.quiet();
             let day = ClientDay {
+                users: day.users.filter(|_| stable_names),
                 duplicates,
                 quiet,
                 ..day
@@ -321,9 +338,9 @@ impl DayBuilder {
             version: VERSION,
             day: self.day,
             records: self.records,
-            stable_names: self.options.stable_names,
+            stable_names,
             clients: clients.collect(),
-            users: self.options.stable_names.then_some(self.users),
+            users: stable_names.then_some(self.users),
             queries: self.query_sketch,
             top,
             top_is_cut,

@@ -2,7 +2,7 @@
 //!
 //! - [`DayBuilder`] reads all rows of one day and gives its [`DayFigures`], which a store keeps as a JSON document.
 //! - [`Report::merge`] makes the figures of a range from those of its days and from the collectors' journal; it never
-//!   looks at a row.
+//!   looks at a row. [`load`](load()) does so with what a store keeps.
 //! - [`page`](page()) writes them as one HTML file.
 //!
 //! Nothing in here but [`load`](load()) reads a database. What each figure means stands in `docs/reports.md`.

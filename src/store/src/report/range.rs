@@ -221,9 +221,7 @@ impl Report {
     ) -> Self {
         let mut merge = Merge::default();
         for day in days {
-            if day.day >= options.from && day.day <= options.to {
-                merge.add(day, &options);
-            }
+            merge.add(day, &options);
         }
         merge.finish(events, &options)
     }
@@ -315,9 +313,9 @@ fn add_each(sums: &mut [u64], more: &[u64]) {
     }
 }
 
-/// The days that were added so far.
+/// The days that were added so far: what the report needs of them, not the days.
 #[derive(Debug, Default)]
-struct Merge {
+pub(super) struct Merge {
     days: BTreeMap<Date, DayLine>,
     clients: BTreeMap<String, ClientSum>,
     users: Sketch<2048>,
@@ -329,8 +327,9 @@ struct Merge {
 }
 
 impl Merge {
-    fn add(&mut self, day: DayFigures, options: &ReportOptions) {
-        if self.days.contains_key(&day.day) {
+    pub(super) fn add(&mut self, day: DayFigures, options: &ReportOptions) {
+        let in_range = day.day >= options.from && day.day <= options.to;
+        if !in_range || self.days.contains_key(&day.day) {
             return;
         }
         self.overlap.add(&day);
@@ -375,7 +374,7 @@ impl Merge {
         self.days.insert(day.day, line);
     }
 
-    fn finish(self, events: &[JournalEvent], options: &ReportOptions) -> Report {
+    pub(super) fn finish(self, events: &[JournalEvent], options: &ReportOptions) -> Report {
         let stable_names = !self.unstable_names;
         let (from, end) = (at(options.from, 0), at(options.to, DAY));
         let mut journal = by_client(events);

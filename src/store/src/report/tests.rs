@@ -203,6 +203,26 @@ fn rows_of_another_day_and_a_65th_client_are_refused() {
     assert_eq!(most, Some(64));
 }
 
+/// Each fernet pseudonym differs, also of one person: seven of them are no seven users.
+#[test]
+fn a_single_fernet_pseudonym_makes_a_day_that_says_nothing_of_users() {
+    let mut rows = vec![row("south", 0, "u1", 7, "blue train")];
+    for n in 1..8 {
+        let user = format!("gAAAAABo{n}aaaaaaaaaaaaaaaa");
+        rows.push(row("north", n * 1000, &user, n, "blue train"));
+    }
+    let day = figures(FIRST, &rows);
+    assert!(!day.stable_names && day.top.is_empty() && !day.top_is_cut);
+    assert!(day.users.is_none());
+    assert!(day.clients.values().all(|client| client.users.is_none()));
+    assert_eq!(day.clients["north"].searches, 7);
+    // Wherever it stands among the rows.
+    rows.reverse();
+    assert_eq!(figures(FIRST, &rows), day);
+    let report = Report::merge([day], &[], options(FIRST, FIRST));
+    assert!(report.top_queries.is_empty() && report.totals.users.is_none());
+}
+
 /// With fernet the same name is never the same text.
 #[test]
 fn without_stable_names_nothing_is_said_of_users() {
