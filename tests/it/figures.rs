@@ -5,17 +5,15 @@ use fleet_store::{Record, Shipper, Source, Spool, SpoolOptions, postgres::Databa
 use fleet_tests::{
     postgres::Postgres,
     region::quick,
-    study::{Study, arg, output, said},
+    study::{Study, arg, fleetd, output, said, succeed},
 };
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
-use fleet_tests::study::{fleetd, succeed};
-
 /// What `fleetd report` says; it must end well.
 async fn refreshed(study: &Study<'_>) -> String {
-    let output = succeed(fleetd(study.url(), &["report"]).unwrap());
-    said(&output.await.unwrap())
+    let mut report = fleetd(study.url(), &["report"]).unwrap();
+    said(&succeed(&mut report).await.unwrap())
 }
 
 const FIGURES: &str = "SELECT day, searches FROM soulseek.day_figures ORDER BY day";

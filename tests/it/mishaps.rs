@@ -2,7 +2,11 @@
 //! written by hand, archivers that lose their connection. Nothing is lost, and what is wrong is told.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{fs, path::PathBuf, process::Stdio};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
 
 use fleet_tests::{
     postgres::Postgres,
@@ -142,7 +146,7 @@ async fn a_damaged_file_is_written_again_while_its_records_are_live() {
     collect(&study, 120).await;
     archive(&study, &["--no-delete"]).await;
     for damage in [flip, |file| fs::remove_file(file).unwrap()] {
-        damage(part(&study, ""));
+        damage(&part(&study, ""));
         let told = study
             .refusal(ARCHIVE, &["archive", "verify"])
             .await
@@ -159,17 +163,17 @@ async fn a_damaged_file_is_written_again_while_its_records_are_live() {
         study.run(&["archive", "verify"]).await.unwrap();
         assert_eq!(counts(&study).await, "0|120");
     }
-    flip(part(&study, ""));
+    flip(&part(&study, ""));
     archive(&study, &[]).await;
     study.run(&["archive", "verify"]).await.unwrap();
     assert_eq!(counts(&study).await, "120|0");
 }
 
-fn flip(file: PathBuf) {
-    let mut bytes = fs::read(&file).unwrap();
+fn flip(file: &Path) {
+    let mut bytes = fs::read(file).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
-    fs::write(&file, bytes).unwrap();
+    fs::write(file, bytes).unwrap();
 }
 
 #[tokio::test]
