@@ -145,7 +145,7 @@ async fn a_damaged_file_is_written_again_while_its_records_are_live() {
     archive(&study, &["--no-delete"]).await;
     collect(&study, 120).await;
     archive(&study, &["--no-delete"]).await;
-    for damage in [flip, |file| fs::remove_file(file).unwrap()] {
+    for damage in [flip, remove] {
         damage(&part(&study, ""));
         let told = study
             .refusal(ARCHIVE, &["archive", "verify"])
@@ -167,6 +167,10 @@ async fn a_damaged_file_is_written_again_while_its_records_are_live() {
     archive(&study, &[]).await;
     study.run(&["archive", "verify"]).await.unwrap();
     assert_eq!(counts(&study).await, "120|0");
+}
+
+fn remove(file: &Path) {
+    fs::remove_file(file).unwrap();
 }
 
 fn flip(file: &Path) {
