@@ -12,6 +12,7 @@ test: ## all tests, with real clients, databases, a bucket and a browser (instal
 bench: ## the benchmarks, with the peer in the same run
 	cargo bench --workspace --bench spool
 	cargo bench --workspace --bench archive
+	cargo bench --workspace --bench report
 	cargo bench --workspace --bench soulseek
 
 lint: ## formatting and clippy, as CI does it

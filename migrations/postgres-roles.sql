@@ -36,7 +36,7 @@ BEGIN
     END IF;
 
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'fleet_reader') THEN
-        GRANT SELECT ON soulseek.searches, soulseek.events, soulseek.archives, soulseek.client, soulseek.ingest_cursor,
+        GRANT SELECT ON soulseek.searches, soulseek.events, soulseek.event, soulseek.archives, soulseek.client, soulseek.ingest_cursor,
             soulseek.day_count, soulseek.day_figures TO fleet_reader;
     END IF;
 

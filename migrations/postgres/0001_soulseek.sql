@@ -208,6 +208,9 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'the month % has no verified archive', of_month;
     END IF;
+    IF (of_month || '-01')::date >= date_trunc('month', now() AT TIME ZONE 'UTC') THEN
+        RAISE EXCEPTION 'the month % is not over', of_month;
+    END IF;
     detached := 'detached_' || to_char((of_month || '-01')::date, 'YYYY_MM') || '_'
         || to_regclass(format('soulseek.%I', attached))::oid;
     EXECUTE format('ALTER TABLE soulseek.search DETACH PARTITION soulseek.%I', attached);

@@ -221,7 +221,7 @@ async fn an_archiver_that_is_alone_no_longer_stops() {
     let study = Study::new(&server, "lock").await.unwrap();
     // The lock is an idle transaction, which some servers end soon.
     study
-        .psql("ALTER DATABASE lock SET idle_in_transaction_session_timeout = '1s'")
+        .psql("ALTER DATABASE lock SET idle_in_transaction_session_timeout = '3s'")
         .await
         .unwrap();
     study.collect("north", BEGIN, 20, 60_000).await.unwrap();

@@ -5,7 +5,7 @@ use fleet_tests::{
     postgres::Postgres,
     wire::{Action, Proxy, Side},
 };
-use tokio::process::Child;
+use tokio::{io::AsyncReadExt as _, process::Child};
 
 /// Cases that run side by side.
 pub(crate) const AT_ONCE: usize = 4;
@@ -33,7 +33,11 @@ pub(crate) async fn kill_at(
     tokio::select! {
         reached = step.reached() => reached?,
         ended = child.wait() => {
-            ensure!(ended?.success(), "ended before message {number}");
+            let mut said = String::new();
+            if let Some(stderr) = &mut child.stderr {
+                stderr.read_to_string(&mut said).await?;
+            }
+            ensure!(ended?.success(), "ended before message {number}: {said}");
             return Ok(false);
         }
     }

@@ -23,8 +23,11 @@ pub(crate) struct PlaceArgs {
     #[command(flatten)]
     pub(crate) secrets: SecretsDir,
     // Not of clap: beside a database, the variable gives way and the option does not.
-    /// Directory of the local store [env: FLEET_DATA_DIR=] [default: fleet-data]
-    #[arg(long, value_name = "DIR")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        help = "Directory of the local store [env: FLEET_DATA_DIR=] [default: fleet-data]"
+    )]
     pub(crate) data_dir: Option<PathBuf>,
 }
 

@@ -54,8 +54,11 @@ pub(crate) struct PlaceArgs {
     #[command(flatten)]
     database: DatabaseUrl,
     // Not of clap: beside a database, the variable gives way and the option does not.
-    /// Directory of a spool that is the database itself [env: FLEET_DATA_DIR=]
-    #[arg(long, value_name = "DIR")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        help = "Directory of a spool that is the database itself [env: FLEET_DATA_DIR=]"
+    )]
     data_dir: Option<PathBuf>,
 }
 

@@ -43,7 +43,9 @@ pub(super) async fn run(arguments: Run) -> Result<(), Failure> {
     }
     let columns = ["month", "file", "records", "bytes", "deleted", "remark"];
     let rows = done.iter().flat_map(|archived| rows(archived, dry_run));
-    printer::objects(output, &columns, &rows.collect::<Vec<_>>())?;
+    if !done.is_empty() || failed.is_ok() {
+        printer::objects(output, &columns, &rows.collect::<Vec<_>>())?;
+    }
     Ok(failed?)
 }
 

@@ -12,10 +12,15 @@ use backon::{ExponentialBuilder, Retryable as _};
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Postgres, Row as _};
+use tokio::time::sleep;
 
 use super::Wanted;
 use crate::archive::{ArchiveError, Month};
 use crate::postgres::{Database, PostgresError};
+
+/// A server takes a moment to notice that an archiver was killed.
+const LOCK_TRIES: usize = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(500);
 
 /// For statements that go through a month.
 const LONG: Duration = Duration::from_hours(4);
@@ -48,10 +53,18 @@ impl PostgresHot {
                      SET LOCAL tcp_keepalives_interval = 30; SET LOCAL tcp_keepalives_count = 2",
                 )
                 .await?;
-            sqlx::query_scalar("SELECT pg_try_advisory_xact_lock(hashtext('soulseek.archive'))")
-                .persistent(false)
-                .fetch_one(&mut connection)
-                .await
+            for _ in 0..LOCK_TRIES {
+                let tried = "SELECT pg_try_advisory_xact_lock(hashtext('soulseek.archive'))";
+                if sqlx::query_scalar(tried)
+                    .persistent(false)
+                    .fetch_one(&mut connection)
+                    .await?
+                {
+                    return Ok(true);
+                }
+                sleep(LOCK_PAUSE).await;
+            }
+            Ok(false)
         };
         if self.database.answer(locked).await? {
             self.lock = Some(connection);

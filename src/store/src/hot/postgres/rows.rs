@@ -26,10 +26,7 @@ impl PostgresHot {
         wanted: &Wanted,
         rows: &mpsc::Sender<Vec<Row>>,
     ) -> Result<Vec<Span>, ArchiveError> {
-        let begun = self
-            .connection
-            .execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-        self.database.answer(begun).await?;
+        self.begin_snapshot().await?;
         let clients = self.clients_of_snapshot().await?;
         let reached = self.copy(wanted, &clients, rows).await?;
         self.database
@@ -52,6 +49,15 @@ impl PostgresHot {
             }
         };
         Ok(clients.iter().map(span).collect())
+    }
+
+    /// Between two pieces the session waits for whoever takes them, which is not idleness.
+    async fn begin_snapshot(&mut self) -> Result<(), ArchiveError> {
+        let begun = self.connection.execute(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0",
+        );
+        self.database.answer(begun).await?;
+        Ok(())
     }
 
     /// Gives the highest number of each client.
@@ -98,10 +104,7 @@ impl PostgresHot {
             without: covered,
             ..Wanted::all_of(month)
         };
-        let begun = self
-            .connection
-            .execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-        self.database.answer(begun).await?;
+        self.begin_snapshot().await?;
         let clients = self.clients_of_snapshot().await?;
         let sql = format!(
             "SELECT count(*) FILTER (WHERE NOT {}) FROM soulseek.search WHERE {}",
