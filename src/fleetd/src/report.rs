@@ -25,9 +25,11 @@ pub(crate) async fn run(arguments: Report) -> Result<(), Failure> {
     if refreshed.read_only {
         warn!("this user may not keep figures: use one with the role fleet_archiver");
     }
-    info!(
-        days = refreshed.computed.len(),
-        "the figures are up to date"
-    );
+    let days = refreshed.computed.len();
+    if refreshed.left.is_empty() && !refreshed.read_only {
+        info!(days, "the figures are up to date");
+    } else {
+        info!(days, "the other figures are up to date");
+    }
     Ok(())
 }
