@@ -12,7 +12,8 @@ use crate::{
 };
 
 const MILLION: u64 = 1_000_000;
-/// Records of the new day.
+/// Records of the new day, in a month of its own: until the server has summed a month's index up, it looks at all that
+/// came last.
 const NEW: u64 = 200_000;
 
 /// What bringing the figures up to date took for the new day.
@@ -60,7 +61,7 @@ pub(crate) async fn run(report: &mut Report, options: &Options) -> Result<()> {
         fill::fill(
             &study,
             &format!("n{n}"),
-            &format!("2026-06-0{}T00:00:00Z", n + 1),
+            &format!("2026-0{}-01T00:00:00Z", n + 6),
             NEW,
         )
         .await?;
