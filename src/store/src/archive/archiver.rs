@@ -228,7 +228,6 @@ impl Archiver {
             self.check_again(month, None, &mut archived).await?;
             self.refresh_figures(month).await;
             self.must_be_archived(month).await?;
-            self.hot.holds_lock().await?;
             let table = self.hot.detach(month).await?;
             // What came while the file was written and read.
             self.write(month, table.as_deref(), &mut archived).await?;
@@ -304,8 +303,10 @@ impl Archiver {
     ) -> Result<Vec<Part>, ArchiveError> {
         let mut parts = self.hot.parts(Some(month)).await?;
         for part in &mut parts {
-            if part.state == PartState::Written {
-                self.take_up(part).await?;
+            // An earlier run completed it and did not get to read it back.
+            if part.state == PartState::Written && self.is_right(part).await? {
+                self.hot.verified(part.id).await?;
+                part.state = PartState::Verified;
             }
         }
         let is_verified = |part: &&Part| part.state == PartState::Verified;
@@ -344,19 +345,16 @@ impl Archiver {
         Ok(again)
     }
 
-    /// A file that an earlier run completed and did not get to read back.
-    async fn take_up(&mut self, part: &mut Part) -> Result<(), ArchiveError> {
+    /// Reads a file of an earlier run. One that is not what it should be is written again, and that is told.
+    async fn is_right(&self, part: &Part) -> Result<bool, ArchiveError> {
         match file::verify(part, &self.progress).await {
-            Ok(()) => {
-                self.hot.verified(part.id).await?;
-                part.state = PartState::Verified;
-            }
+            Ok(()) => Ok(true),
             Err(error) if error.is_about_the_file() => {
                 tracing::warn!(file = part.file_path, "the file is written again: {error}");
+                Ok(false)
             }
-            Err(error) => return Err(error),
+            Err(error) => Err(error),
         }
-        Ok(())
     }
 
     async fn write_part(
@@ -423,7 +421,6 @@ impl Archiver {
         .await?;
         self.hot.written(&part).await?;
         file::verify(&part, &self.progress).await?;
-        self.hot.holds_lock().await?;
         self.hot.verified(id).await?;
         tracing::info!(%month, file = part.file_path, records = part.record_count, bytes = part.file_size, "verified");
         Ok(part)
@@ -441,16 +438,8 @@ impl Archiver {
                 .written
                 .iter()
                 .any(|file| file.file_path == part.file_path);
-            if part.deleted || new {
-                continue;
-            }
-            match file::verify(&part, &self.progress).await {
-                Ok(()) => {}
-                Err(error) if error.is_about_the_file() => {
-                    tracing::warn!(file = part.file_path, "the file is written again: {error}");
-                    self.write_again(month, &part, detached, archived).await?;
-                }
-                Err(error) => return Err(error),
+            if !part.deleted && !new && !self.is_right(&part).await? {
+                self.write_again(month, &part, detached, archived).await?;
             }
         }
         Ok(())
@@ -488,9 +477,7 @@ impl Archiver {
         let is_live = |client: &ManifestClient| {
             let ManifestClient { span, .. } = client;
             reached.iter().any(|live| {
-                live.client_id == span.client_id
-                    && live.spool == span.spool
-                    && live.through >= span.through
+                live.is_of(&span.client_id, &span.spool) && live.through >= span.through
             })
         };
         if parts.iter().any(is_ours)
@@ -519,7 +506,6 @@ impl Archiver {
         table: Option<&str>,
         archived: &mut Archived,
     ) -> Result<(), ArchiveError> {
-        self.hot.holds_lock().await?;
         let deleted = self.hot.drop_archived(month, table).await?;
         tracing::info!(%month, records = deleted, "deleted from the live tables");
         *archived.deleted.get_or_insert_default() += deleted;

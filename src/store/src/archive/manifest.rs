@@ -77,9 +77,7 @@ impl Manifest {
     pub(crate) fn new(part: &Part, name: &str, format: FileFormat, summary: &Summary) -> Self {
         let time = |micros: Option<i64>| Timestamp::from_microsecond(micros?).ok();
         let client = |span: &Span| {
-            let same = |client: &&ClientSummary| {
-                *client.client_id == *span.client_id && *client.spool == *span.spool
-            };
+            let same = |client: &&ClientSummary| span.is_of(&client.client_id, &client.spool);
             let found = summary.clients.iter().find(same);
             ManifestClient {
                 span: span.clone(),

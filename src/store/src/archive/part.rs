@@ -56,6 +56,13 @@ pub struct Span {
     pub through: i64,
 }
 
+impl Span {
+    /// Whether it is about this client.
+    pub(crate) fn is_of(&self, client_id: &str, spool: &str) -> bool {
+        self.client_id == client_id && self.spool == spool
+    }
+}
+
 /// One file of a month, as the store notes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Part {
@@ -158,8 +165,7 @@ pub(crate) fn is_ours(name: &str) -> bool {
 pub(crate) fn covered(parts: &[Part]) -> Vec<Span> {
     let mut covered: Vec<Span> = Vec::new();
     for span in parts.iter().flat_map(|part| &part.spans) {
-        let same =
-            |other: &&mut Span| other.client_id == span.client_id && other.spool == span.spool;
+        let same = |other: &&mut Span| other.is_of(&span.client_id, &span.spool);
         match covered.iter_mut().find(same) {
             Some(known) => known.through = known.through.max(span.through),
             None => covered.push(span.clone()),

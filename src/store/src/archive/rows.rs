@@ -16,12 +16,7 @@ pub type Rows = mpsc::Receiver<Result<Vec<Row>, ArchiveError>>;
 /// The rows that are live, in the order in which they came.
 pub async fn live_rows(place: &Place, filter: Filter) -> Result<Rows, ArchiveError> {
     let mut hot = Hot::open(place).await?;
-    let wanted = Wanted {
-        micros: filter.micros(),
-        detached: None,
-        without: Vec::new(),
-        only: Vec::new(),
-    };
+    let wanted = Wanted::between(filter.micros());
     let (to, rows) = mpsc::channel(UNDER_WAY);
     tokio::spawn(async move {
         let (heaps, mut read) = mpsc::channel(UNDER_WAY);

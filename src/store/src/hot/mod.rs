@@ -87,8 +87,13 @@ pub(crate) struct Wanted {
 
 impl Wanted {
     pub(crate) fn all_of(month: Month) -> Self {
+        Self::between(month.micros())
+    }
+
+    /// All that is live of this time.
+    pub(crate) fn between(micros: Range<i64>) -> Self {
         Self {
-            micros: month.micros(),
+            micros,
             detached: None,
             without: Vec::new(),
             only: Vec::new(),

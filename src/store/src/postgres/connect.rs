@@ -23,9 +23,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// Settings for a transaction whose session must not outlive us: when the other end is gone without a word, it would hold
-/// its locks for as long as TCP believes in it, by default two hours.
-pub(crate) fn mortal(patience: Duration) -> String {
-    let idle = patience.as_millis().max(2);
+/// its locks for as long as TCP believes in it, by default two hours. The session may have nothing to do for so long, or
+/// for ever.
+pub(crate) fn mortal(patience: Option<Duration>) -> String {
+    let idle = patience.map_or(0, |patience| patience.as_millis().max(2));
     let keepalive = KEEPALIVE.as_secs();
     format!(
         "SET LOCAL idle_in_transaction_session_timeout = {idle}; \

@@ -62,7 +62,7 @@ async fn begin_and_run(
     database: &Database,
     connection: &mut PgConnection,
 ) -> Result<(), PostgresError> {
-    let begin = format!("BEGIN; {}", mortal(database.patience()));
+    let begin = format!("BEGIN; {}", mortal(Some(database.patience())));
     let begun = async {
         let mut transaction = connection.begin_with(AssertSqlSafe(begin)).await?;
         let session = sqlx::query_scalar("SELECT pg_backend_pid()")

@@ -190,12 +190,7 @@ async fn read_live(
     micros: Range<i64>,
     builder: &mut DayBuilder,
 ) -> Result<(), LoadError> {
-    let wanted = Wanted {
-        micros,
-        detached: None,
-        without: Vec::new(),
-        only: Vec::new(),
-    };
+    let wanted = Wanted::between(micros);
     let (to, mut heaps) = mpsc::channel(2);
     let reading = async {
         let read = hot.read(&wanted, &to).await;

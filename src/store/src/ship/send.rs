@@ -142,7 +142,7 @@ fn begin(patience: Duration) -> String {
     format!(
         "BEGIN; SET LOCAL lock_timeout = {locked}; {}; \
          SELECT set_config('synchronous_commit', 'local', true) WHERE current_setting('synchronous_commit') = 'off'",
-        mortal(patience)
+        mortal(Some(patience))
     )
 }
 

@@ -71,6 +71,7 @@ impl PostgresHot {
     }
 
     pub(crate) async fn verified(&mut self, id: i64) -> Result<(), ArchiveError> {
+        self.holds_lock().await?;
         self.execute(format!(
             "UPDATE soulseek.archives SET state = 'verified', archived_at = now() WHERE id = {id}"
         ))

@@ -16,7 +16,7 @@ use tokio::time::sleep;
 
 use super::Wanted;
 use crate::archive::{ArchiveError, Month};
-use crate::postgres::{Database, PostgresError};
+use crate::postgres::{Database, PostgresError, mortal};
 
 /// A server takes a moment to notice that an archiver was killed.
 const LOCK_TRIES: usize = 10;
@@ -42,16 +42,13 @@ impl PostgresHot {
         })
     }
 
-    /// A transaction that stays open holds the lock, through a pooler too, and no snapshot. When this end is gone without
-    /// a word, the server notices within two minutes.
+    /// A transaction that stays open holds the lock, through a pooler too, and no snapshot.
     pub(crate) async fn lock(&mut self) -> Result<(), ArchiveError> {
         let mut connection = self.database.connect().await?;
         let locked = async {
+            let begin = format!("BEGIN; {}", mortal(None));
             connection
-                .execute(
-                    "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL tcp_keepalives_idle = 30; \
-                     SET LOCAL tcp_keepalives_interval = 30; SET LOCAL tcp_keepalives_count = 2",
-                )
+                .execute(sqlx::raw_sql(AssertSqlSafe(begin)))
                 .await?;
             for _ in 0..LOCK_TRIES {
                 let tried = "SELECT pg_try_advisory_xact_lock(hashtext('soulseek.archive'))";
@@ -150,6 +147,7 @@ impl PostgresHot {
 
     /// Each try holds writers up for half a second at most, so that there may be many.
     pub(crate) async fn detach(&mut self, month: Month) -> Result<String, ArchiveError> {
+        self.holds_lock().await?;
         let tries = ExponentialBuilder::default()
             .with_min_delay(Duration::from_secs(1))
             .with_max_delay(Duration::from_secs(30))
@@ -180,9 +178,17 @@ impl PostgresHot {
         let Some(table) = detached else {
             return Ok(0);
         };
+        self.holds_lock().await?;
         let sql = format!("SELECT soulseek.drop_detached('{month}', '{table}')");
         let dropped = scalar(&mut self.connection, sql);
         Ok(self.database.answer_within(LONG, dropped).await?)
+    }
+
+    /// Outside or within a transaction, as it comes.
+    async fn command(&mut self, sql: &'static str) -> Result<(), ArchiveError> {
+        let done = self.connection.execute(sql);
+        self.database.answer(done).await?;
+        Ok(())
     }
 
     async fn execute(&mut self, sql: String) -> Result<(), ArchiveError> {

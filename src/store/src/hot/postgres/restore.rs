@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use sqlx::{AssertSqlSafe, Executor as _};
+use sqlx::AssertSqlSafe;
 
 use super::rows::{PAUSE, between};
 use super::{LONG, PostgresHot};
@@ -43,7 +43,6 @@ impl PostgresHot {
         self.command("BEGIN").await?;
         match self.bring_back(month, parts, adopt, rows).await {
             Ok(records) => {
-                self.holds_lock().await?;
                 self.command("COMMIT").await?;
                 Ok(records)
             }
@@ -74,6 +73,7 @@ impl PostgresHot {
         if adopt {
             self.adopt(parts, &clients, &days).await?;
         }
+        self.holds_lock().await?;
         Ok(records)
     }
 
@@ -221,12 +221,6 @@ impl PostgresHot {
                 .execute(&mut self.connection);
             self.database.answer(adopted).await?;
         }
-        Ok(())
-    }
-
-    async fn command(&mut self, sql: &'static str) -> Result<(), ArchiveError> {
-        let done = self.connection.execute(sql);
-        self.database.answer(done).await?;
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
-use sqlx::{AssertSqlSafe, Executor as _};
+use sqlx::AssertSqlSafe;
 use tokio::sync::mpsc;
 
 use super::{LONG, PostgresHot};
@@ -20,18 +20,19 @@ use crate::postgres::packed::Origin;
 /// Between two pieces of a long answer.
 pub(super) const PAUSE: Duration = Duration::from_mins(2);
 
+/// Between two pieces the session waits for whoever takes them, which is not idleness.
+const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0";
+
 impl PostgresHot {
     pub(crate) async fn read(
         &mut self,
         wanted: &Wanted,
         rows: &mpsc::Sender<Vec<Row>>,
     ) -> Result<Vec<Span>, ArchiveError> {
-        self.begin_snapshot().await?;
+        self.command(SNAPSHOT).await?;
         let clients = self.clients_of_snapshot().await?;
         let reached = self.copy(wanted, &clients, rows).await?;
-        self.database
-            .answer(self.connection.execute("COMMIT"))
-            .await?;
+        self.command("COMMIT").await?;
         if !wanted.only.is_empty() {
             return Ok(wanted.only.clone());
         }
@@ -49,15 +50,6 @@ impl PostgresHot {
             }
         };
         Ok(clients.iter().map(span).collect())
-    }
-
-    /// Between two pieces the session waits for whoever takes them, which is not idleness.
-    async fn begin_snapshot(&mut self) -> Result<(), ArchiveError> {
-        let begun = self.connection.execute(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0",
-        );
-        self.database.answer(begun).await?;
-        Ok(())
     }
 
     /// Gives the highest number of each client.
@@ -104,7 +96,7 @@ impl PostgresHot {
             without: covered,
             ..Wanted::all_of(month)
         };
-        self.begin_snapshot().await?;
+        self.command(SNAPSHOT).await?;
         let clients = self.clients_of_snapshot().await?;
         let sql = format!(
             "SELECT count(*) FILTER (WHERE NOT {}) FROM soulseek.search WHERE {}",
@@ -115,9 +107,7 @@ impl PostgresHot {
             .persistent(false)
             .fetch_one(&mut self.connection);
         let found: i64 = self.database.answer_within(LONG, counted).await?;
-        self.database
-            .answer(self.connection.execute("COMMIT"))
-            .await?;
+        self.command("COMMIT").await?;
         if found == archived {
             return Ok(());
         }
@@ -139,13 +129,9 @@ impl PostgresHot {
     }
 
     pub(super) async fn clients(&mut self) -> Result<HashMap<i32, Client>, ArchiveError> {
-        self.database
-            .answer(self.connection.execute("BEGIN"))
-            .await?;
+        self.command("BEGIN").await?;
         let clients = self.clients_of_snapshot().await?;
-        self.database
-            .answer(self.connection.execute("COMMIT"))
-            .await?;
+        self.command("COMMIT").await?;
         Ok(clients)
     }
 
@@ -181,8 +167,8 @@ pub(super) struct Client {
 impl Client {
     /// How far these cover its records.
     fn through(&self, spans: &[Span]) -> i64 {
-        let same = |span: &&Span| *span.client_id == *self.name && *span.spool == *self.spool;
-        spans.iter().find(same).map_or(0, |span| span.through)
+        let of_it = |span: &&Span| span.is_of(&self.name, &self.spool);
+        spans.iter().find(of_it).map_or(0, |span| span.through)
     }
 }
 

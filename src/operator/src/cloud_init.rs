@@ -1,0 +1,1 @@
+//! What a new server is told to do at its first boot.
