@@ -8,6 +8,7 @@ use kube::{CustomResource, CustomResourceExt, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::infrastructure::Infrastructure;
 use crate::rules;
 
 /// One study: a fleet of collectors in several regions, and what becomes of what they record.
@@ -21,11 +22,15 @@ use crate::rules;
     category = "fleet",
     derive = "PartialEq",
     doc = "One study: a fleet of collectors in several regions, and what becomes of what they record.",
+    validation = kube::core::Rule::new(rules::FLEET_NAME.rule).message(rules::FLEET_NAME.message),
     printcolumn = r#"{"name": "Network", "type": "string", "jsonPath": ".spec.network"}"#,
     printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = kube::core::Rule::new(rules::CANARY_SECRET.rule).message(rules::CANARY_SECRET.message))]
+#[x_kube(
+    validation = kube::core::Rule::new(rules::CANARY_SECRET.rule).message(rules::CANARY_SECRET.message),
+    validation = kube::core::Rule::new(rules::LOCATION_OF_WHAT.rule).message(rules::LOCATION_OF_WHAT.message)
+)]
 pub struct ResearchCollectorSpec {
     /// The network that is studied. Cannot be changed.
     #[x_kube(validation = kube::core::Rule::new(rules::NETWORK_FIXED.rule).message(rules::NETWORK_FIXED.message))]
@@ -48,6 +53,9 @@ pub struct ResearchCollectorSpec {
     /// store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<Database>,
+    /// Where the fleet's machines come from. Without it the fleet runs on the machines that are there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub infrastructure: Option<Infrastructure>,
 }
 
 /// A peer-to-peer network.
@@ -109,11 +117,13 @@ pub enum Duplicates {
 /// A region: one collector with one account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = kube::core::Rule::new(rules::TYPES_OF_WHAT.rule).message(rules::TYPES_OF_WHAT.message))]
 pub struct Region {
     /// The name, which is the `client_id` of all its records.
     #[x_kube(
         validation = kube::core::Rule::new(rules::REGION_NAME.rule).message(rules::REGION_NAME.message),
-        validation = kube::core::Rule::new(rules::REGION_RESERVED.rule).message(rules::REGION_RESERVED.message)
+        validation = kube::core::Rule::new(rules::REGION_RESERVED.rule).message(rules::REGION_RESERVED.message),
+        validation = kube::core::Rule::new(rules::REGION_CONTROL_PLANE.rule).message(rules::REGION_CONTROL_PLANE.message)
     )]
     #[schemars(length(min = 1, max = 40))]
     pub name: String,
@@ -122,6 +132,16 @@ pub struct Region {
     /// Where the collector listens for other users.
     #[serde(default)]
     pub listen: Listen,
+    /// The location in which the region has a server of its own, for example `ash`. Without it the region runs on the
+    /// control plane's server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 32))]
+    pub location: Option<String>,
+    /// Types of that server in the order of preference. Without any, whatever the location offers with 2 GB of
+    /// memory or more, cheapest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 32)))]
+    pub server_types: Vec<String>,
 }
 
 /// A Secret in the same namespace.

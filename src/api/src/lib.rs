@@ -3,6 +3,7 @@
 #![warn(missing_docs)]
 
 mod collector;
+mod infrastructure;
 mod manifest;
 pub mod names;
 mod rules;
@@ -11,5 +12,6 @@ pub use self::collector::{
     Canary, Database, Duplicates, ExternalDatabase, Listen, Network, Privacy, Region,
     ResearchCollector, ResearchCollectorSpec, SecretRef, Soulseek, UsernameScheme, crd,
 };
+pub use self::infrastructure::{ControlPlane, Hetzner, Infrastructure, Placement, PrivateNetwork};
 pub use self::manifest::{Credentials, Manifest, ManifestError, SecretError};
 pub use self::rules::{Violation, validate};

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::collector::{Region, ResearchCollector, SecretRef};
-use crate::names::{GROUP, KEY, KIND, PASSWORD, URL, USERNAME, VERSION};
+use crate::names::{GROUP, KEY, KIND, PASSWORD, TOKEN, URL, USERNAME, VERSION};
 use crate::rules::{Violation, validate};
 
 /// A file that cannot be used.
@@ -354,6 +354,17 @@ impl Manifest {
         }
     }
 
+    /// The token of the Hetzner project; `None` where the spec names no Secret for it.
+    pub fn hetzner_token(&self) -> Result<Option<SecretString>, SecretError> {
+        let infrastructure = self.collector.spec.infrastructure.as_ref();
+        let reference = infrastructure.and_then(|found| found.hetzner.token_secret_ref.as_ref());
+        let Some(reference) = reference else {
+            return Ok(None);
+        };
+        let field = "spec.infrastructure.hetzner.tokenSecretRef";
+        Ok(Some(self.value(reference, field, TOKEN)?.clone()))
+    }
+
     /// The key that pseudonyms are made with; `None` where the spec names no Secret for it.
     pub fn privacy_key(&self) -> Result<Option<SecretString>, SecretError> {
         let Some(reference) = &self.collector.spec.privacy.key_secret_ref else {
@@ -476,7 +487,7 @@ fn is_username(name: &str) -> bool {
 }
 
 /// Every field that a spec may have.
-const FIELDS: [&str; 20] = [
+const FIELDS: [&str; 34] = [
     "apiVersion",
     "kind",
     "metadata",
@@ -497,6 +508,20 @@ const FIELDS: [&str; 20] = [
     "database",
     "external",
     "urlSecretRef",
+    "location",
+    "serverTypes",
+    "infrastructure",
+    "hetzner",
+    "tokenSecretRef",
+    "image",
+    "sshKeys",
+    "allowFrom",
+    "controlPlane",
+    "locations",
+    "volumeGb",
+    "placement",
+    "ipRange",
+    "port",
 ];
 
 /// The field that is written most like the last part of the path.

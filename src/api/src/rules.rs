@@ -3,10 +3,13 @@
 
 use std::collections::HashSet;
 
+use ipnet::IpNet;
+
 use crate::collector::{
     Canary, Database, ExternalDatabase, Listen, Region, ResearchCollector, ResearchCollectorSpec,
 };
-use crate::names::CANARY_CLIENT;
+use crate::infrastructure::{ControlPlane, Hetzner, Infrastructure, PrivateNetwork};
+use crate::names::{CANARY_CLIENT, CONTROL_PLANE};
 
 /// A rule of the CRD.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +37,38 @@ pub(crate) const REGION_NAME: CelRule = CelRule {
 pub(crate) const REGION_RESERVED: CelRule = CelRule {
     rule: "self != 'canary'",
     message: "`canary` is the client_id under which the fleet's own searches are noted: write another name",
+};
+
+pub(crate) const REGION_CONTROL_PLANE: CelRule = CelRule {
+    rule: "self != 'control-plane'",
+    message: "`control-plane` is the name of the fleet's first server: write another name",
+};
+
+pub(crate) const FLEET_NAME: CelRule = CelRule {
+    rule: "self.spec.regions.all(region, size(self.metadata.name) + size(region.name) < 63) && \
+           size(self.metadata.name) < 50",
+    message: "the fleet's name is too long: with a dash and the region's it names a server, which may have 63 \
+              characters, so write at most 22, or shorter names of regions",
+};
+
+pub(crate) const LOCATION_OF_WHAT: CelRule = CelRule {
+    rule: "has(self.infrastructure) || !self.regions.exists(region, has(region.location))",
+    message: "a region has a location, but the fleet has no servers: write infrastructure.hetzner, or leave location out",
+};
+
+pub(crate) const TYPES_OF_WHAT: CelRule = CelRule {
+    rule: "!has(self.serverTypes) || size(self.serverTypes) == 0 || has(self.location)",
+    message: "a region without a location has no server of its own: write a location, or leave serverTypes out",
+};
+
+pub(crate) const ALLOW_FROM: CelRule = CelRule {
+    rule: "self.all(range, isCIDR(range))",
+    message: "write address ranges, for example 203.0.113.7/32 or 2001:db8::/48",
+};
+
+pub(crate) const IP_RANGE: CelRule = CelRule {
+    rule: r"self.matches('^(10|172|192)[.][0-9]{1,3}[.][0-9]{1,3}[.][0-9]{1,3}/([89]|1[0-9]|2[0-4])$')",
+    message: "write a private range of at least 256 addresses, for example 10.80.0.0/16",
 };
 
 pub(crate) const CANARY_SECRET: CelRule = CelRule {
@@ -66,6 +101,7 @@ pub fn validate(collector: &ResearchCollector) -> Vec<Violation> {
         privacy: _,
         canary,
         database,
+        infrastructure,
     } = &collector.spec;
     let mut violations = Vec::new();
     let mut check = |holds: bool, path: String, message: &str| {
@@ -98,6 +134,8 @@ pub fn validate(collector: &ResearchCollector) -> Vec<Violation> {
             name,
             credentials_secret_ref,
             listen,
+            location,
+            server_types,
         } = region;
         check(is_region_name(name), at("name"), REGION_NAME.message);
         check(name != CANARY_CLIENT, at("name"), REGION_RESERVED.message);
@@ -126,6 +164,27 @@ pub fn validate(collector: &ResearchCollector) -> Vec<Violation> {
             "write a port from 1 to 65535, or 0 to offer none",
         );
         check(port != obfuscated_port, at("listen"), PORTS_DIFFER.message);
+        check(
+            location.is_none() || infrastructure.is_some(),
+            at("location"),
+            LOCATION_OF_WHAT.message,
+        );
+        check(
+            server_types.is_empty() || location.is_some(),
+            at("serverTypes"),
+            TYPES_OF_WHAT.message,
+        );
+        check(
+            name != CONTROL_PLANE,
+            at("name"),
+            REGION_CONTROL_PLANE.message,
+        );
+        let fleet = collector.metadata.name.as_deref().unwrap_or_default();
+        check(
+            fleet.len() + name.len() < 63 && fleet.len() < 50,
+            "metadata.name".to_owned(),
+            FLEET_NAME.message,
+        );
     }
     if let Some(Canary {
         credentials_secret_ref,
@@ -160,7 +219,73 @@ pub fn validate(collector: &ResearchCollector) -> Vec<Violation> {
             "write the name of the Secret with `url`",
         );
     }
+    if let Some(Infrastructure { hetzner }) = infrastructure {
+        check_hetzner(hetzner, &mut check);
+    }
     violations
+}
+
+fn check_hetzner(hetzner: &Hetzner, check: &mut impl FnMut(bool, String, &str)) {
+    let Hetzner {
+        token_secret_ref: _,
+        image,
+        ssh_keys: _,
+        allow_from,
+        control_plane:
+            ControlPlane {
+                locations,
+                server_types,
+                volume_gb,
+            },
+        placement: _,
+        network,
+    } = hetzner;
+    let at = |field: &str| format!("spec.infrastructure.hetzner.{field}");
+    check(
+        !image.is_empty(),
+        at("image"),
+        "write the name of a system image, for example debian-12",
+    );
+    check(
+        !allow_from.is_empty()
+            && allow_from
+                .iter()
+                .all(|range| range.parse::<IpNet>().is_ok()),
+        at("allowFrom"),
+        ALLOW_FROM.message,
+    );
+    check(
+        !locations.is_empty(),
+        at("controlPlane.locations"),
+        "write at least one location, for example nbg1",
+    );
+    check(
+        !server_types.is_empty(),
+        at("controlPlane.serverTypes"),
+        "write at least one server type, for example cx33",
+    );
+    check(
+        volume_gb.is_none_or(|size| (10..=10240).contains(&size)),
+        at("controlPlane.volumeGb"),
+        "write a size from 10 to 10240 GB",
+    );
+    if let Some(PrivateNetwork { ip_range }) = network {
+        check(
+            is_private_range(ip_range),
+            at("network.ipRange"),
+            IP_RANGE.message,
+        );
+    }
+}
+
+/// A range of RFC 1918 with at least 256 addresses.
+fn is_private_range(range: &str) -> bool {
+    let Ok(IpNet::V4(net)) = range.parse::<IpNet>() else {
+        return false;
+    };
+    (8..=24).contains(&net.prefix_len())
+        && net.network().is_private()
+        && net.broadcast().is_private()
 }
 
 /// As [`SERVER`] has it, and the port is one.
