@@ -34,7 +34,10 @@ fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
+        Command::Init(arguments) => commands::init::run(arguments),
+        Command::Validate(arguments) => commands::validate::run(arguments),
         Command::Up(arguments) => commands::up::run(arguments).await,
+        Command::Monitor(arguments) => commands::monitor::run(arguments).await,
         Command::Export(arguments) => commands::export::run(arguments).await,
         Command::Query(arguments) => commands::query::run(arguments).await,
         Command::Report(arguments) => commands::report::run(arguments).await,
@@ -42,6 +45,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Reveal(arguments) => commands::reveal::run(arguments),
         Command::Crd => commands::crd::run(),
         Command::Completion { shell } => commands::completion::run(shell),
+        Command::Man { dir } => commands::man::run(dir.as_deref()),
     }
 }
 

@@ -1,6 +1,9 @@
 //! The command line. Only types: what they do stands in `commands`.
 
 pub(crate) mod archive;
+pub(crate) mod init;
+pub(crate) mod monitor;
+pub(crate) mod validate;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,6 +12,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use self::archive::ArchiveCommand;
+use self::init::Init;
+use self::monitor::Monitor;
+use self::validate::Validate;
 use crate::place::PlaceArgs;
 
 /// The environment variable for `--data-dir`.
@@ -38,8 +44,14 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Write the spec of a study: asks a few questions
+    Init(Init),
+    /// Look whether specs are right, without doing anything with them
+    Validate(Validate),
     /// Record on this machine what the spec describes, until Ctrl-C
     Up(Up),
+    /// Watch a fleet while it records: regions, servers, pods, archives
+    Monitor(Monitor),
     /// Write what was recorded
     Export(Export),
     /// Read what was recorded with SQL: the tables are `searches` and `events`
@@ -57,6 +69,12 @@ pub(crate) enum Command {
     Completion {
         /// The shell.
         shell: Shell,
+    },
+    /// Print the manual pages, or write one for each subcommand
+    Man {
+        /// Directory for the pages
+        #[arg(value_name = "DIR")]
+        dir: Option<PathBuf>,
     },
 }
 
