@@ -1,13 +1,14 @@
 //! A server that is there against the one that is wanted.
 
 use fleet_api::names::{FLEET_LABEL, REGION_LABEL, ROLE_LABEL, USER_DATA_LABEL};
-use fleet_hetzner::{Server, ServerStatus, ServerType};
+use fleet_hetzner::{Network, Server, ServerStatus, ServerType};
 
 use super::groups::Groups;
-use super::offers::{Catalogue, Offer};
+use super::offers::Offer;
 use super::plan::{
     CatalogueNeeded, Change, Item, Kind, Problem, ServerStep, Situation, Step, Verb,
 };
+use super::prices;
 use super::wanted::{Role, WantedServer};
 
 /// What has to happen to a server that is there: nothing, a change, or something that is in the way of one.
@@ -28,14 +29,20 @@ pub(super) fn compare(
         if let Some(problem) = held(situation, wanted, there, &why) {
             return Ok(Err(problem));
         }
-        let image = situation.catalogue()?.image_for(&there.server_type);
+        let image = situation
+            .catalogue()?
+            .image_for(&there.server_type.architecture);
         let Some(image) = image else {
             return Ok(Err(no_image(there)));
         };
         changes.add(Verb::Rebuild, why, ServerStep::Rebuild { image });
     }
     if wanted_labels(situation, wanted) != fleet_labels(there) {
-        changes.add(Verb::Update, "its labels differ".to_owned(), ServerStep::Relabel);
+        changes.add(
+            Verb::Update,
+            "its labels differ".to_owned(),
+            ServerStep::Relabel,
+        );
     }
     networks(situation, there, &mut changes);
     if there.status == ServerStatus::Off && !changes.verbs.contains(&Verb::Rebuild) {
@@ -72,7 +79,7 @@ impl Changes {
         if let Some(offer) = self.server_type {
             item.monthly = offer
                 .monthly
-                .map(|price| price + situation.found.address_price(&offer.location));
+                .map(|price| price + prices::address(&situation.found.pricing, &offer.location));
             item.server_type = Some(offer.server_type);
         }
         Some(Change {
@@ -112,7 +119,9 @@ fn replaced(
             refusals: offers.refusals(),
         }));
     };
-    let price = best.monthly.map(|price| price + situation.found.address_price(&best.location));
+    let price = best
+        .monthly
+        .map(|price| price + prices::address(&situation.found.pricing, &best.location));
     let group = groups.place(&wanted.name, &best.location);
     Ok(Ok(Some(Change {
         verb: Verb::Replace,
@@ -130,7 +139,10 @@ fn replaced(
             id: Some(there.id),
             steps: vec![
                 ServerStep::Delete,
-                ServerStep::Create { offers: offers.available, group },
+                ServerStep::Create {
+                    offers: offers.available,
+                    group,
+                },
             ],
         },
     })))
@@ -161,7 +173,10 @@ fn rescale(
         let why = if offers.available.is_empty() {
             offers.refusals()
         } else {
-            format!("their disks are smaller than its {} GB, or the architecture is another", there.disk_gb())
+            format!(
+                "their disks are smaller than its {} GB, or the architecture is another",
+                there.primary_disk_size
+            )
         };
         return Ok(Some(Problem::NoRescale {
             server: there.name.clone(),
@@ -169,22 +184,31 @@ fn rescale(
             why,
         }));
     };
-    let step = ServerStep::Rescale { server_type: offer.server_type.clone() };
-    changes.add(Verb::Update, format!("{have} becomes {}", offer.server_type), step);
+    let step = ServerStep::Rescale {
+        server_type: offer.server_type.clone(),
+    };
+    changes.add(
+        Verb::Update,
+        format!("{have} becomes {}", offer.server_type),
+        step,
+    );
     changes.server_type = Some(offer);
     Ok(None)
 }
 
 /// A disk never shrinks, and a program of one architecture does not run on another.
 fn can_become(there: &Server, kind: &ServerType) -> bool {
-    kind.architecture == there.server_type.architecture && kind.disk >= there.disk_gb()
+    kind.architecture == there.server_type.architecture && kind.disk >= there.primary_disk_size
 }
 
 /// Why what a server was told at its first boot is not what it would be told today.
 fn stale(situation: &Situation<'_>, wanted: &WantedServer, there: &Server) -> Option<String> {
     let digest = situation.digests.get(&wanted.name)?;
-    let told = there.labels.get(USER_DATA_LABEL);
-    match told {
+    let image = there.image.as_ref().and_then(|image| image.name.as_deref());
+    if image.is_some_and(|image| image != situation.wanted.image) {
+        return Some("its image is another".to_owned());
+    }
+    match there.labels.get(USER_DATA_LABEL) {
         Some(told) if told == digest => None,
         Some(_) => Some("its set-up has changed".to_owned()),
         None => Some("how it was set up is not known".to_owned()),
@@ -217,8 +241,10 @@ fn networks(situation: &Situation<'_>, there: &Server, changes: &mut Changes) {
     let attached = |id: i64| there.private_net.iter().any(|net| net.network == id);
     for network in &found.networks {
         let is_wanted = wanted.network.is_some() && network.name == wanted.fleet;
-        let reaches = network.reaches(&there.location.network_zone);
-        match (is_wanted && reaches, attached(network.id)) {
+        match (
+            is_wanted && reaches(network, &there.location.network_zone),
+            attached(network.id),
+        ) {
             (true, false) => changes.add(
                 Verb::Update,
                 "it is not in the private network".to_owned(),
@@ -227,13 +253,16 @@ fn networks(situation: &Situation<'_>, there: &Server, changes: &mut Changes) {
             (false, true) => changes.add(
                 Verb::Update,
                 "it is in a private network".to_owned(),
-                ServerStep::Detach { network: network.id },
+                ServerStep::Detach {
+                    network: network.id,
+                },
             ),
             _ => {}
         }
     }
-    let is_new = wanted.network.is_some() && !found.networks.iter().any(|net| net.name == wanted.fleet);
-    let in_zone = found.zone_of_control_plane().is_some_and(|zone| zone == there.location.network_zone);
+    let is_new =
+        wanted.network.is_some() && !found.networks.iter().any(|net| net.name == wanted.fleet);
+    let in_zone = situation.control_plane_zone() == Some(&there.location.network_zone);
     if is_new && in_zone {
         changes.add(
             Verb::Update,
@@ -241,6 +270,14 @@ fn networks(situation: &Situation<'_>, there: &Server, changes: &mut Changes) {
             ServerStep::Attach,
         );
     }
+}
+
+/// Whether a network has a part in a zone.
+pub(super) fn reaches(network: &Network, zone: &str) -> bool {
+    network
+        .subnets
+        .iter()
+        .any(|subnet| subnet.network_zone == zone)
 }
 
 /// The labels of ours that a server should have.
@@ -251,6 +288,11 @@ fn wanted_labels(situation: &Situation<'_>, wanted: &WantedServer) -> Vec<(Strin
 /// The labels of ours that a server has, without that of its set-up. Others are somebody else's business.
 fn fleet_labels(there: &Server) -> Vec<(String, String)> {
     let ours = [FLEET_LABEL, REGION_LABEL, ROLE_LABEL];
-    let labels = there.labels.iter().filter(|(key, _)| ours.contains(&key.as_str()));
-    labels.map(|(key, value)| (key.clone(), value.clone())).collect()
+    let labels = there
+        .labels
+        .iter()
+        .filter(|(key, _)| ours.contains(&key.as_str()));
+    labels
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use backon::{ConstantBuilder, Retryable};
-use fleet_hetzner::{Action, Client, Error, ErrorCode};
+use fleet_hetzner::{Action, Client, ErrorCode, Target};
+use tokio::time::Instant;
 
 use super::plan::Kind;
 use super::step_error::StepError;
@@ -20,16 +21,15 @@ pub(super) async fn delete(client: &Client, kind: Kind, id: i64) -> Result<(), S
         release(client, kind, id).await?;
         once(client, kind, id).await
     };
-    let pace = ConstantBuilder::default().with_delay(AGAIN).with_max_times(TIMES);
+    let pace = ConstantBuilder::default()
+        .with_delay(AGAIN)
+        .with_max_times(TIMES);
     attempt.retry(pace).when(is_in_use).await
 }
 
 async fn once(client: &Client, kind: Kind, id: i64) -> Result<(), StepError> {
     let done = match kind {
-        Kind::Server => match client.servers().delete(id).await {
-            Ok(action) => return wait(client, action.into_iter().collect()).await,
-            Err(error) => Err(error),
-        },
+        Kind::Server => client.servers().delete(id).await,
         Kind::SshKey => client.ssh_keys().delete(id).await,
         Kind::Network => client.networks().delete(id).await,
         Kind::PlacementGroup => client.placement_groups().delete(id).await,
@@ -37,13 +37,14 @@ async fn once(client: &Client, kind: Kind, id: i64) -> Result<(), StepError> {
         Kind::Volume => client.volumes().delete(id).await,
         Kind::PrimaryIp => client.primary_ips().delete(id).await,
     };
-    done.map_err(|error| {
+    let action = done.map_err(|error| {
         if error.code() == Some(&ErrorCode::Protected) {
             StepError::Protected
         } else {
             error.into()
         }
-    })
+    })?;
+    wait(client, action.as_slice()).await
 }
 
 /// Takes it away from what it is applied or attached to.
@@ -56,8 +57,13 @@ async fn release(client: &Client, kind: Kind, id: i64) -> Result<(), StepError> 
             if firewall.applied_to.is_empty() {
                 return Ok(());
             }
-            let actions = client.firewalls().remove_from(id, &firewall.resources()).await?;
-            wait(client, actions).await
+            let targets: Vec<Target> = firewall
+                .applied_to
+                .into_iter()
+                .map(|to| to.target)
+                .collect();
+            let actions = client.firewalls().remove_from(id, &targets).await?;
+            wait(client, &actions).await
         }
         Kind::Volume => {
             let Some(volume) = client.volumes().get(id).await? else {
@@ -67,14 +73,17 @@ async fn release(client: &Client, kind: Kind, id: i64) -> Result<(), StepError> 
                 return Ok(());
             }
             let action = client.volumes().detach(id).await?;
-            wait(client, vec![action]).await
+            wait(client, &[action]).await
         }
         _ => Ok(()),
     }
 }
 
-async fn wait(client: &Client, actions: Vec<Action>) -> Result<(), StepError> {
-    Ok(client.actions().wait(&actions, DEADLINE).await?)
+async fn wait(client: &Client, actions: &[Action]) -> Result<(), StepError> {
+    Ok(client
+        .actions()
+        .wait(actions, Instant::now() + DEADLINE)
+        .await?)
 }
 
 /// Whether it is only a matter of seconds.
@@ -84,12 +93,11 @@ fn is_in_use(error: &StepError) -> bool {
     };
     matches!(
         error.code(),
-        Some(ErrorCode::ResourceInUse | ErrorCode::MustBeUnassigned | ErrorCode::Conflict | ErrorCode::Locked)
+        Some(
+            ErrorCode::ResourceInUse
+                | ErrorCode::MustBeUnassigned
+                | ErrorCode::Conflict
+                | ErrorCode::Locked
+        )
     )
-}
-
-/// Whether somebody else was faster.
-#[expect(dead_code, reason = "destroy")]
-fn is_gone(error: &Error) -> bool {
-    error.code() == Some(&ErrorCode::NotFound)
 }

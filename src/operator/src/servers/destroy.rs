@@ -8,6 +8,7 @@ use super::found::{Found, is_ours};
 use super::plan::{Item, Kind, Verb};
 use super::progress::{Progress, State};
 use super::step_error::StepError;
+use super::wanted::Wanted;
 
 /// What is going to be deleted, and what stays.
 #[derive(Debug, Clone, Default)]
@@ -26,7 +27,7 @@ const ROUNDS: usize = 3;
 
 impl Demolition {
     /// All that is there of a fleet. Volumes hold data, so they stay unless it is said that they go.
-    pub fn of(found: &Found, fleet: &str, volumes: bool) -> Self {
+    pub fn of(found: &Found, wanted: &Wanted, volumes: bool) -> Self {
         let mut demolition = Self::default();
         let delete = &mut demolition.delete;
         for server in &found.servers {
@@ -36,14 +37,38 @@ impl Demolition {
             delete.push((found.address_item(ip), ip.id));
         }
         let free = [
-            (Kind::Firewall, found.firewalls.iter().map(|it| (&it.name, it.id)).collect::<Vec<_>>()),
-            (Kind::PlacementGroup, found.placement_groups.iter().map(|it| (&it.name, it.id)).collect()),
-            (Kind::Network, found.networks.iter().map(|it| (&it.name, it.id)).collect()),
+            (
+                Kind::Firewall,
+                found
+                    .firewalls
+                    .iter()
+                    .map(|it| (&it.name, it.id))
+                    .collect::<Vec<_>>(),
+            ),
+            (
+                Kind::PlacementGroup,
+                found
+                    .placement_groups
+                    .iter()
+                    .map(|it| (&it.name, it.id))
+                    .collect(),
+            ),
+            (
+                Kind::Network,
+                found.networks.iter().map(|it| (&it.name, it.id)).collect(),
+            ),
         ];
         for (kind, things) in free {
-            delete.extend(things.into_iter().map(|(name, id)| (Item::free(kind, name), id)));
+            delete.extend(
+                things
+                    .into_iter()
+                    .map(|(name, id)| (Item::free(kind, name), id)),
+            );
         }
-        let keys = found.ssh_keys.iter().filter(|key| is_ours(&key.labels, fleet));
+        let keys = found
+            .ssh_keys
+            .iter()
+            .filter(|key| is_ours(&key.labels, &wanted.fleet));
         delete.extend(keys.map(|key| (Item::free(Kind::SshKey, &key.name), key.id)));
         for volume in &found.volumes {
             let item = found.volume_item(volume);
@@ -60,7 +85,7 @@ impl Demolition {
     pub async fn run(
         mut self,
         client: &Client,
-        fleet: &str,
+        wanted: &Wanted,
         volumes: bool,
         progress: &Progress,
     ) -> Result<(usize, Remains), Error> {
@@ -70,10 +95,11 @@ impl Demolition {
             let (done, failed) = self.round(client, progress).await;
             deleted += done;
             remains = failed;
-            let left = Found::find(client, fleet).await?;
-            self = Self::of(&left, fleet, volumes);
+            let left = Found::find(client, wanted).await?;
+            self = Self::of(&left, wanted, volumes);
             // What cannot be deleted is not tried again.
-            self.delete.retain(|(item, _)| !remains.iter().any(|(failed, _)| failed == item));
+            self.delete
+                .retain(|(item, _)| !remains.iter().any(|(failed, _)| failed == item));
             if self.delete.is_empty() {
                 break;
             }
@@ -82,8 +108,10 @@ impl Demolition {
     }
 
     async fn round(&self, client: &Client, progress: &Progress) -> (usize, Remains) {
-        let (servers, around): (Vec<_>, Vec<_>) =
-            self.delete.iter().partition(|(item, _)| item.kind == Kind::Server);
+        let (servers, around): (Vec<_>, Vec<_>) = self
+            .delete
+            .iter()
+            .partition(|(item, _)| item.kind == Kind::Server);
         let mut done = 0;
         let mut remains = Remains::new();
         for things in [servers, around] {

@@ -12,6 +12,7 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use super::delete::delete;
+use super::firewall;
 use super::found::Found;
 use super::make::{self, Made};
 use super::plan::{Change, Item, Kind, Plan, Step, Verb};
@@ -20,7 +21,6 @@ use super::server::ServerWork;
 use super::setup::{Base, Setup};
 use super::step_error::StepError;
 use super::wanted::{Role, Wanted};
-use super::firewall;
 
 /// What is needed to carry a plan out.
 #[derive(Debug)]
@@ -60,7 +60,11 @@ impl Execution<'_> {
         let mut outcome = Outcome::default();
 
         let mut made = Made::of(self.found);
-        let results = join_all(around.iter().map(|change| self.watched(change, make::make(self, change))));
+        let results = join_all(
+            around
+                .iter()
+                .map(|change| self.watched(change, make::make(self, change))),
+        );
         for (change, result) in around.iter().zip(results.await) {
             outcome.note(change, result.map(|new| made.add(new)));
         }
@@ -100,7 +104,9 @@ impl Execution<'_> {
         let control_plane_changes = changes.iter().any(|change| {
             matches!(&change.step, Step::Server { server, .. } if server.role == Role::ControlPlane)
         });
-        let known = (!control_plane_changes).then(|| self.found.base(self.wanted)).flatten();
+        let known = (!control_plane_changes)
+            .then(|| self.found.base(self.wanted))
+            .flatten();
         let (sender, base) = watch::channel::<Option<Base>>(known);
         let mut sender = Some(sender);
         let work: Vec<_> = changes
@@ -135,9 +141,13 @@ impl Execution<'_> {
         .await;
 
         let kept = self.found.servers.iter().filter(|server| {
-            self.wanted.servers.iter().any(|wanted| wanted.name == server.name)
+            self.wanted
+                .servers
+                .iter()
+                .any(|wanted| wanted.name == server.name)
         });
-        let mut addresses: BTreeSet<Ipv4Addr> = kept.filter_map(fleet_hetzner::Server::ipv4).collect();
+        let mut addresses: BTreeSet<Ipv4Addr> =
+            kept.filter_map(fleet_hetzner::Server::ipv4).collect();
         for (change, result) in changes.iter().zip(results) {
             let result = result.map(|address| addresses.extend(address));
             outcome.note(change, result);
@@ -154,7 +164,10 @@ impl Execution<'_> {
     ) {
         let wanted = firewall::firewalls(self.wanted, addresses);
         let renewals = wanted.into_iter().filter_map(|wanted| {
-            let there = made.firewalls.iter().find(|there| there.name == wanted.name)?;
+            let there = made
+                .firewalls
+                .iter()
+                .find(|there| there.name == wanted.name)?;
             let differs = !firewall::same_rules(&there.rules, &wanted.rules);
             differs.then(|| (there.id, wanted))
         });

@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use fleet_api::names::{CONTROL_PLANE, FLEET_LABEL, ROLE_LABEL};
-use fleet_hetzner::{Direction, Protocol, Rule};
+use fleet_api::names::CONTROL_PLANE;
+use fleet_hetzner::{Direction, LabelSelector, Protocol, Rule};
 
 use super::wanted::Wanted;
 
@@ -26,7 +26,7 @@ pub struct WantedFirewall {
     /// Its name.
     pub name: String,
     /// Which servers it holds for, as a label selector.
-    pub selector: String,
+    pub selector: LabelSelector,
     /// Its rules.
     pub rules: Vec<Rule>,
 }
@@ -48,19 +48,36 @@ pub fn firewalls(wanted: &Wanted, addresses: &BTreeSet<Ipv4Addr>) -> [WantedFire
     rules.extend(inbound("kubelet", Protocol::Tcp, KUBELET, &own));
 
     let api: Vec<String> = wanted.allow_from.iter().chain(&own).cloned().collect();
-    let of_fleet = format!("{FLEET_LABEL}={fleet}");
     [
         WantedFirewall {
             name: fleet.clone(),
             rules,
-            selector: of_fleet.clone(),
+            selector: wanted.all.clone(),
         },
         WantedFirewall {
             name: format!("{fleet}-{CONTROL_PLANE}"),
             rules: inbound("Kubernetes API", Protocol::Tcp, KUBERNETES_API, &api).collect(),
-            selector: format!("{of_fleet},{ROLE_LABEL}={CONTROL_PLANE}"),
+            selector: wanted.control_plane.clone(),
         },
     ]
+}
+
+/// The order of rules and of addresses says nothing; the API keeps its own.
+pub(super) fn same_rules(a: &[Rule], b: &[Rule]) -> bool {
+    let normal = |rules: &[Rule]| {
+        let key = |rule: &Rule| {
+            let mut sources = rule.source_ips.clone();
+            sources.sort();
+            (
+                rule.direction.clone(),
+                rule.protocol.clone(),
+                rule.port.clone(),
+                sources,
+            )
+        };
+        rules.iter().map(key).collect::<BTreeSet<_>>()
+    };
+    normal(a) == normal(b)
 }
 
 /// As many rules as the sources need; none without a source, for a rule without one is not allowed.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use fleet_api::Placement;
-use fleet_hetzner::Server;
 
 use super::found::Found;
 use super::plan::{Change, Item, Kind, Plan, Step};
@@ -39,8 +38,12 @@ impl Groups {
             }
         }
         // Also those that are going to be deleted: they are in it until then.
-        for group in found.servers.iter().filter_map(Server::placement_group_name) {
-            *groups.members.entry(group.to_owned()).or_default() += 1;
+        for group in found
+            .servers
+            .iter()
+            .filter_map(|server| server.placement_group.as_ref())
+        {
+            *groups.members.entry(group.name.clone()).or_default() += 1;
         }
         groups
     }
@@ -51,9 +54,9 @@ impl Groups {
         if !self.spread || !several || server.ends_with(fleet_api::names::CONTROL_PLANE) {
             return None;
         }
-        let names = (1..).map(|number| format!("{}-{location}-{number}", self.fleet));
+        let mut names = (1..).map(|number| format!("{}-{location}-{number}", self.fleet));
         let free = |name: &String| self.members.get(name).is_none_or(|&count| count < SIZE);
-        let name = names.into_iter().find(free)?;
+        let name = names.find(free)?;
         *self.members.entry(name.clone()).or_default() += 1;
         Some(name)
     }
@@ -62,10 +65,15 @@ impl Groups {
     pub(super) fn plan(&self, found: &Found, plan: &mut Plan) {
         let item = |name: &str| Item::free(Kind::PlacementGroup, name);
         for name in self.members.keys() {
-            if found.placement_groups.iter().any(|group| group.name == *name) {
+            if found
+                .placement_groups
+                .iter()
+                .any(|group| group.name == *name)
+            {
                 plan.unchanged.push(item(name));
             } else {
-                plan.changes.push(Change::create(item(name), Step::CreatePlacementGroup));
+                plan.changes
+                    .push(Change::create(item(name), Step::CreatePlacementGroup));
             }
         }
         for group in &found.placement_groups {

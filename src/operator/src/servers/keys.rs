@@ -16,15 +16,23 @@ pub(super) fn plan(situation: &Situation<'_>, plan: &mut Plan) {
                 plan.unchanged.push(item(&there.name));
             }
             (_, Some(_)) => {}
-            (SshKey::Named(name), None) => plan.problems.push(Problem::NoSshKey { name: name.clone() }),
+            (SshKey::Named(name), None) => {
+                plan.problems.push(Problem::NoSshKey { name: name.clone() })
+            }
             (SshKey::Public(text), None) => {
-                let step = Step::CreateSshKey { public_key: text.clone() };
-                plan.changes.push(Change::create(item(&name(wanted, text)), step));
+                let step = Step::CreateSshKey {
+                    public_key: text.clone(),
+                };
+                plan.changes
+                    .push(Change::create(item(&name(wanted, text)), step));
             }
         }
     }
     for there in &found.ssh_keys {
-        let is_wanted = wanted.ssh_keys.iter().any(|key| matches(key, &there.name, &there.public_key));
+        let is_wanted = wanted
+            .ssh_keys
+            .iter()
+            .any(|key| matches(key, &there.name, &there.public_key));
         if is_ours(&there.labels, &wanted.fleet) && !is_wanted {
             plan.delete(item(&there.name), there.id, "the spec does not name it");
         }
@@ -34,13 +42,19 @@ pub(super) fn plan(situation: &Situation<'_>, plan: &mut Plan) {
 /// The ids of the keys that a server is made with.
 pub(super) fn ids(wanted: &Wanted, found: &[fleet_hetzner::SshKey]) -> Vec<i64> {
     let wanted = |there: &&fleet_hetzner::SshKey| {
-        wanted.ssh_keys.iter().any(|key| matches(key, &there.name, &there.public_key))
+        wanted
+            .ssh_keys
+            .iter()
+            .any(|key| matches(key, &there.name, &there.public_key))
     };
     found.iter().filter(wanted).map(|there| there.id).collect()
 }
 
 fn find<'f>(key: &SshKey, found: &'f Found) -> Option<&'f fleet_hetzner::SshKey> {
-    found.ssh_keys.iter().find(|there| matches(key, &there.name, &there.public_key))
+    found
+        .ssh_keys
+        .iter()
+        .find(|there| matches(key, &there.name, &there.public_key))
 }
 
 /// A project has a key once, under whatever name: the key itself decides, not the remark behind it.
@@ -58,6 +72,10 @@ fn body(public_key: &str) -> Vec<&str> {
 /// The name of a key that a fleet brings along.
 fn name(wanted: &Wanted, public_key: &str) -> String {
     let digest = Sha256::digest(body(public_key).join(" "));
-    let short: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let short: String = digest
+        .iter()
+        .take(4)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!("{}-{short}", wanted.fleet)
 }

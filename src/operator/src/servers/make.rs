@@ -2,14 +2,14 @@
 //!
 //! Whatever has our name and our label already is taken as it is: somebody was faster, or an answer was lost.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fleet_api::names::FLEET_LABEL;
 use fleet_hetzner::{
-    Client, CreateFirewall, CreateNetwork, CreatePlacementGroup, CreateSshKey, Firewall, Network,
-    PlacementGroup, SshKey, Subnet,
+    Action, Client, CreateFirewall, CreateNetwork, CreatePlacementGroup, CreateSshKey, Firewall,
+    Labels, Network, PlacementGroup, SshKey, Subnet, SubnetType, Target,
 };
+use tokio::time::Instant;
 
 use super::execute::Execution;
 use super::firewall::WantedFirewall;
@@ -54,18 +54,15 @@ impl Made {
             New::SshKey(key) => self.ssh_keys.push(key),
             New::Network(network) => self.networks.push(network),
             New::PlacementGroup(group) => self.placement_groups.push(group),
-            New::Firewall(firewall) => {
-                self.firewalls.retain(|there| there.id != firewall.id);
-                self.firewalls.push(firewall);
-            }
+            New::Firewall(firewall) => self.firewalls.push(firewall),
             New::Nothing => {}
         }
     }
 }
 
 /// The label of all that belongs to a fleet.
-pub(super) fn fleet_label(fleet: &str) -> BTreeMap<String, String> {
-    BTreeMap::from([(FLEET_LABEL.to_owned(), fleet.to_owned())])
+pub(super) fn fleet_label(fleet: &str) -> Labels {
+    Labels::from([(FLEET_LABEL.to_owned(), fleet.to_owned())])
 }
 
 /// Makes or changes one of the things around servers.
@@ -76,16 +73,23 @@ pub(super) async fn make(execution: &Execution<'_>, change: &Change) -> Result<N
     let labels = fleet_label(fleet);
     Ok(match &change.step {
         Step::CreateSshKey { public_key } => {
-            let create = CreateSshKey { name, public_key: public_key.clone(), labels };
-            let ensured = client.ssh_keys().ensure(&create, |key| is_ours(&key.labels, fleet)).await?;
+            let create = CreateSshKey {
+                name,
+                public_key: public_key.clone(),
+                labels,
+            };
+            let ensured = client
+                .ssh_keys()
+                .ensure(&create, |key| is_ours(&key.labels, fleet))
+                .await?;
             New::SshKey(ensured.resource)
         }
         Step::CreateNetwork { ip_range, zone } => {
             let subnet = Subnet {
-                kind: "cloud".into(),
+                kind: SubnetType::Cloud,
                 network_zone: zone.clone(),
                 ip_range: Some(ip_range.clone()),
-                ..Subnet::default()
+                gateway: None,
             };
             let create = CreateNetwork {
                 name,
@@ -94,24 +98,38 @@ pub(super) async fn make(execution: &Execution<'_>, change: &Change) -> Result<N
                 labels,
                 ..CreateNetwork::default()
             };
-            let ensured = client.networks().ensure(&create, |net| is_ours(&net.labels, fleet)).await?;
+            let ensured = client
+                .networks()
+                .ensure(&create, |net| is_ours(&net.labels, fleet))
+                .await?;
             New::Network(ensured.resource)
         }
         Step::CreatePlacementGroup => {
-            let create = CreatePlacementGroup { name, labels, ..CreatePlacementGroup::default() };
+            let create = CreatePlacementGroup {
+                name,
+                labels,
+                ..CreatePlacementGroup::default()
+            };
             let ensured = client
                 .placement_groups()
                 .ensure(&create, |group| is_ours(&group.labels, fleet))
                 .await?;
             New::PlacementGroup(ensured.resource)
         }
-        Step::CreateFirewall(wanted) => New::Firewall(create_firewall(client, wanted, fleet).await?),
-        Step::UpdateFirewall { id, wanted, reapply } => {
-            New::Firewall(update_firewall(client, *id, wanted, *reapply).await?)
+        Step::CreateFirewall(wanted) => {
+            New::Firewall(create_firewall(client, wanted, fleet).await?)
+        }
+        Step::UpdateFirewall {
+            id,
+            wanted,
+            reapply,
+        } => {
+            update_firewall(client, *id, wanted, *reapply).await?;
+            New::Nothing
         }
         Step::ResizeVolume { id, size } => {
             let action = client.volumes().resize(*id, *size).await?;
-            client.actions().wait(&[action], DEADLINE).await?;
+            wait(client, &[action]).await?;
             New::Nothing
         }
         Step::WithServer | Step::Server { .. } | Step::Delete { .. } => New::Nothing,
@@ -126,11 +144,14 @@ async fn create_firewall(
     let create = CreateFirewall {
         name: wanted.name.clone(),
         rules: wanted.rules.clone(),
-        apply_to: vec![wanted.selector()],
+        apply_to: vec![Target::label_selector(&wanted.selector)],
         labels: fleet_label(fleet),
     };
-    let ensured = client.firewalls().ensure(&create, |there| is_ours(&there.labels, fleet)).await?;
-    client.actions().wait(&ensured.actions, DEADLINE).await?;
+    let ensured = client
+        .firewalls()
+        .ensure(&create, |there| is_ours(&there.labels, fleet))
+        .await?;
+    wait(client, &ensured.actions).await?;
     Ok(ensured.resource)
 }
 
@@ -139,18 +160,15 @@ async fn update_firewall(
     id: i64,
     wanted: &WantedFirewall,
     reapply: bool,
-) -> Result<Firewall, StepError> {
+) -> Result<(), StepError> {
     if reapply {
-        let actions = client.firewalls().apply_to(id, &[wanted.selector()]).await?;
-        client.actions().wait(&actions, DEADLINE).await?;
+        let actions = client
+            .firewalls()
+            .apply_to(id, &[Target::label_selector(&wanted.selector)])
+            .await?;
+        wait(client, &actions).await?;
     }
-    set_rules(client, id, wanted).await?;
-    Ok(Firewall {
-        id,
-        name: wanted.name.clone(),
-        rules: wanted.rules.clone(),
-        ..Firewall::default()
-    })
+    set_rules(client, id, wanted).await
 }
 
 /// Gives a firewall its rules and waits until servers keep to them.
@@ -160,5 +178,12 @@ pub(super) async fn set_rules(
     wanted: &WantedFirewall,
 ) -> Result<(), StepError> {
     let actions = client.firewalls().set_rules(id, &wanted.rules).await?;
-    Ok(client.actions().wait(&actions, DEADLINE).await?)
+    wait(client, &actions).await
+}
+
+async fn wait(client: &Client, actions: &[Action]) -> Result<(), StepError> {
+    Ok(client
+        .actions()
+        .wait(actions, Instant::now() + DEADLINE)
+        .await?)
 }

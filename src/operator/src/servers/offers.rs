@@ -1,9 +1,13 @@
 //! Which server can be had where, and at what price: the spec's preferences against live stock.
 
-use fleet_hetzner::{Architecture, Location, Money, ServerType};
+use fleet_hetzner::{
+    Architecture, Client, Deprecation, Error, ImageFilter, ImageType, Location, Money, NameFilter,
+    ServerType,
+};
 use jiff::Timestamp;
 
-use super::wanted::{Role, WantedServer};
+use super::prices;
+use super::wanted::WantedServer;
 
 /// What a collector needs, in GB.
 const LEAST_MEMORY: f64 = 2.0;
@@ -24,6 +28,8 @@ pub struct Catalogue {
 pub struct Offer {
     /// The location's name.
     pub location: String,
+    /// The location's network zone.
+    pub zone: String,
     /// The type's name.
     pub server_type: String,
     /// The image's id for the type's architecture.
@@ -91,11 +97,44 @@ impl Offers {
 }
 
 impl Catalogue {
+    /// Asks what is sold today, with three requests.
+    pub async fn read(client: &Client, image: &str) -> Result<Self, Error> {
+        let images = ImageFilter {
+            name: Some(image.to_owned()),
+            kind: Some(ImageType::System),
+            include_deprecated: true,
+            ..ImageFilter::default()
+        };
+        let (server_types, locations, images) = tokio::try_join!(
+            async { client.server_types().list(&NameFilter::default()).await },
+            async { client.locations().list(&NameFilter::default()).await },
+            async { client.images().list(&images).await },
+        )?;
+        let images = images
+            .into_iter()
+            .map(|image| (image.architecture, image.id))
+            .collect();
+        Ok(Self {
+            server_types,
+            locations,
+            images,
+        })
+    }
+
+    /// A server type by its name.
+    pub fn server_type(&self, name: &str) -> Option<&ServerType> {
+        self.server_types.iter().find(|kind| kind.name == name)
+    }
+
+    /// The image's id for an architecture.
+    pub fn image_for(&self, architecture: &Architecture) -> Option<i64> {
+        let image = self.images.iter().find(|(of, _)| of == architecture);
+        image.map(|&(_, id)| id)
+    }
+
     /// A location by its name.
     pub fn location(&self, name: &str) -> Option<&Location> {
-        self.locations
-            .iter()
-            .find(|location| location.name == name)
+        self.locations.iter().find(|location| location.name == name)
     }
 
     /// What this server can be made from. The first type that any of the locations has is better than the second:
@@ -119,37 +158,39 @@ impl Catalogue {
 
     /// The names of the types that a server may be of, best first.
     fn preferences(&self, server: &WantedServer) -> Vec<String> {
-        if !server.server_types.is_empty() || server.role == Role::ControlPlane {
+        if !server.server_types.is_empty() {
             return server.server_types.clone();
         }
         let location = server.locations.first().map_or("", String::as_str);
         let large_enough = |kind: &&ServerType| kind.memory >= LEAST_MEMORY;
         let mut kinds: Vec<_> = self.server_types.iter().filter(large_enough).collect();
-        kinds.retain(|kind| kind.monthly_price(location).is_some());
-        kinds.sort_by_key(|kind| (kind.monthly_price(location), kind.id));
+        kinds.retain(|kind| prices::server(kind, location).is_some());
+        kinds.sort_by_key(|kind| (prices::server(kind, location), kind.id));
         kinds.into_iter().map(|kind| kind.name.clone()).collect()
     }
 
     fn offer(&self, server_type: &str, location: &str, now: Timestamp) -> Result<Offer, Refused> {
-        let kind = self.server_types.iter().find(|kind| kind.name == server_type);
-        let kind = kind.ok_or(Refused::UnknownType)?;
-        self.location(location).ok_or(Refused::UnknownLocation)?;
+        let kind = self.server_type(server_type).ok_or(Refused::UnknownType)?;
+        let zone = &self
+            .location(location)
+            .ok_or(Refused::UnknownLocation)?
+            .network_zone;
         let stock = kind.locations.iter().find(|stock| stock.name == location);
         let stock = stock.ok_or(Refused::NotOffered)?;
-        let is_gone = |deprecation: &fleet_hetzner::Deprecation| deprecation.unavailable_after <= now;
+        let is_gone = |deprecation: &Deprecation| deprecation.unavailable_after <= now;
         if stock.deprecation.as_ref().is_some_and(is_gone) {
             return Err(Refused::Gone);
         }
         if !stock.available {
             return Err(Refused::SoldOut);
         }
-        let image = self.images.iter().find(|(of, _)| *of == kind.architecture);
-        let &(_, image) = image.ok_or(Refused::NoImage)?;
+        let image = self.image_for(&kind.architecture).ok_or(Refused::NoImage)?;
         Ok(Offer {
             location: location.to_owned(),
+            zone: zone.clone(),
             server_type: server_type.to_owned(),
             image,
-            monthly: kind.monthly_price(location),
+            monthly: prices::server(kind, location),
         })
     }
 }

@@ -6,16 +6,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use fleet_api::names::{CONTROL_PLANE, FLEET_LABEL};
-use fleet_hetzner::{Money, Server};
+use fleet_hetzner::{Firewall, Money, Server};
 use jiff::Timestamp;
 
-use super::compare::{self, Held};
-use super::firewall::{WantedFirewall, firewalls};
-use super::found::{Found, is_ours};
+use super::compare;
+use super::firewall::{WantedFirewall, firewalls, same_rules};
+use super::found::Found;
 use super::groups::Groups;
 use super::keys;
 use super::offers::{Catalogue, Offer};
+use super::prices;
 use super::wanted::{Role, Wanted, WantedServer};
 
 /// What each server is told at its first boot, as a digest, by the server's name. A server that is not in it is not
@@ -132,7 +132,7 @@ pub enum Step {
         /// Its id.
         id: i64,
         /// In GB.
-        size: i64,
+        size: u64,
     },
     /// Nothing of its own: it is made in the location that its server gets.
     WithServer,
@@ -204,9 +204,9 @@ pub enum Problem {
         /// The volume.
         name: String,
         /// Its size in GB.
-        have: i64,
+        have: u64,
         /// The spec's, in GB.
-        want: i64,
+        want: u64,
     },
     /// A key is named that is not there.
     #[error("the project has no SSH key `{name}`")]
@@ -248,7 +248,9 @@ impl Problem {
                 "its disk holds the state of the cluster and the database, so this is done only with \
                  --rebuild-control-plane; a volume (controlPlane.volumeGb) keeps both"
             }
-            Self::NoRescale { .. } => "name a type of the same architecture with a disk as large, or larger",
+            Self::NoRescale { .. } => {
+                "name a type of the same architecture with a disk as large, or larger"
+            }
         }
     }
 }
@@ -281,9 +283,15 @@ impl Situation<'_> {
         self.catalogue.ok_or(CatalogueNeeded)
     }
 
-    /// A server's answer to what is wanted.
-    fn server(&self, wanted: &WantedServer) -> Option<&Server> {
-        self.found.servers.iter().find(|server| server.name == wanted.name)
+    /// The network zone of the control plane's server, if it is there.
+    pub(super) fn control_plane_zone(&self) -> Option<&str> {
+        let control_plane = self
+            .wanted
+            .servers
+            .iter()
+            .find(|server| server.role == Role::ControlPlane)?;
+        let server = self.found.server(&control_plane.name)?;
+        Some(&server.location.network_zone)
     }
 }
 
@@ -297,7 +305,8 @@ pub fn plan(situation: Situation<'_>) -> Result<Plan, CatalogueNeeded> {
     groups.plan(situation.found, &mut plan);
     plan_firewalls(&situation, &mut plan);
     // As they are made: keys and networks before servers, and what is deleted last.
-    plan.changes.sort_by_key(|change| (change.verb == Verb::Delete, change.item.kind));
+    plan.changes
+        .sort_by_key(|change| (change.verb == Verb::Delete, change.item.kind));
     Ok(plan)
 }
 
@@ -308,7 +317,7 @@ fn plan_servers(
 ) -> Result<(), CatalogueNeeded> {
     let Situation { wanted, found, .. } = situation;
     for server in &wanted.servers {
-        let there = situation.server(server);
+        let there = found.server(&server.name);
         match there {
             None => plan_new(situation, server, groups, plan)?,
             Some(there) => {
@@ -316,7 +325,7 @@ fn plan_servers(
                 match outcome {
                     Ok(None) => plan.unchanged.push(found.server_item(there)),
                     Ok(Some(change)) => plan.changes.push(change),
-                    Err(Held::Problem(problem)) => {
+                    Err(problem) => {
                         plan.problems.push(problem);
                         plan.unchanged.push(found.server_item(there));
                     }
@@ -329,10 +338,18 @@ fn plan_servers(
             plan_address(situation, server, location.as_deref(), plan);
         }
     }
-    let names: BTreeSet<&str> = wanted.servers.iter().map(|server| server.name.as_str()).collect();
+    let names: BTreeSet<&str> = wanted
+        .servers
+        .iter()
+        .map(|server| server.name.as_str())
+        .collect();
     for server in &found.servers {
         if !names.contains(server.name.as_str()) {
-            plan.delete(found.server_item(server), server.id, "the spec has no such region");
+            plan.delete(
+                found.server_item(server),
+                server.id,
+                "the spec has no such region",
+            );
         }
     }
     Ok(())
@@ -346,9 +363,16 @@ fn plan_new(
 ) -> Result<(), CatalogueNeeded> {
     let mut offers = situation.catalogue()?.offers(server, situation.now);
     if server.role == Role::ControlPlane {
-        // A volume or an address that is there can only be used where it is.
-        let fixed = situation.found.control_plane_location();
-        offers.available.retain(|offer| fixed.is_none_or(|location| offer.location == location));
+        // A volume can only be used where it is.
+        let volume = situation
+            .found
+            .volumes
+            .iter()
+            .find(|volume| volume.name == server.name);
+        let fixed = volume.map(|volume| &volume.location.name);
+        offers
+            .available
+            .retain(|offer| fixed.is_none_or(|location| offer.location == *location));
     }
     let Some(best) = offers.available.first().cloned() else {
         plan.problems.push(Problem::NoOffer {
@@ -372,7 +396,9 @@ fn plan_new(
         monthly: best.monthly,
     };
     if server.role != Role::ControlPlane {
-        item.monthly = best.monthly.map(|price| price + situation.found.address_price(&best.location));
+        item.monthly = best
+            .monthly
+            .map(|price| price + prices::address(&situation.found.pricing, &best.location));
     }
     plan.changes.push(Change {
         verb: Verb::Create,
@@ -382,7 +408,10 @@ fn plan_new(
         step: Step::Server {
             server: server.clone(),
             id: None,
-            steps: vec![ServerStep::Create { offers: offers.available, group }],
+            steps: vec![ServerStep::Create {
+                offers: offers.available,
+                group,
+            }],
         },
     });
     Ok(())
@@ -396,15 +425,21 @@ fn plan_volume(
     plan: &mut Plan,
 ) -> Result<(), CatalogueNeeded> {
     let Situation { wanted, found, .. } = situation;
-    let existing = found.volumes.iter().find(|volume| volume.name == server.name);
-    let item = |size: i64, location: Option<&str>| Item {
+    let existing = found
+        .volumes
+        .iter()
+        .find(|volume| volume.name == server.name);
+    let item = |size: u64, location: Option<&str>| Item {
         kind: Kind::Volume,
         name: server.name.clone(),
         location: location.map(str::to_owned),
         server_type: None,
-        monthly: Some(found.pricing.volume_month(size)),
+        monthly: Some(prices::volume(&found.pricing, size)),
     };
-    match (existing, wanted.volume_gb.map(i64::from)) {
+    match (
+        existing,
+        wanted.volume_gb.and_then(|size| u64::try_from(size).ok()),
+    ) {
         (None, None) => {}
         (None, Some(size)) => {
             let location = location.or(plan.location_of(&server.name));
@@ -423,7 +458,10 @@ fn plan_volume(
             monthly_before: item(volume.size, None).monthly,
             item: item(size, Some(&volume.location.name)),
             why: format!("{} GB become {size} GB", volume.size),
-            step: Step::ResizeVolume { id: volume.id, size },
+            step: Step::ResizeVolume {
+                id: volume.id,
+                size,
+            },
         }),
         (Some(volume), size) => {
             if size.is_none() {
@@ -432,7 +470,8 @@ fn plan_volume(
                     volume.name
                 ));
             }
-            plan.unchanged.push(item(volume.size, Some(&volume.location.name)));
+            plan.unchanged
+                .push(item(volume.size, Some(&volume.location.name)));
         }
     }
     Ok(())
@@ -456,9 +495,9 @@ fn plan_address(
         name: server.name.clone(),
         location: location.map(str::to_owned),
         server_type: None,
-        monthly: location.map(|location| found.address_price(location)),
+        monthly: location.map(|location| prices::address(&found.pricing, location)),
     };
-    match (existing, situation.server(server)) {
+    match (existing, found.server(&server.name)) {
         (Some(_), _) => plan.unchanged.push(item),
         (None, None) => plan.changes.push(Change::create(item, Step::WithServer)),
         // Made without one, by somebody else; a server cannot change its address while it runs.
@@ -479,12 +518,22 @@ fn plan_network(situation: &Situation<'_>, plan: &mut Plan) -> Result<(), Catalo
     let Some(ip_range) = &wanted.network else {
         return Ok(());
     };
-    if !found.networks.iter().any(|network| network.name == wanted.fleet) {
-        let first = wanted.servers.first().and_then(|server| server.locations.first());
+    if !found
+        .networks
+        .iter()
+        .any(|network| network.name == wanted.fleet)
+    {
+        let first = wanted
+            .servers
+            .first()
+            .and_then(|server| server.locations.first());
         let catalogue = situation.catalogue()?;
         let zone = first.and_then(|location| catalogue.location(location));
         let zone = zone.map_or_else(String::new, |location| location.network_zone.clone());
-        let step = Step::CreateNetwork { ip_range: ip_range.clone(), zone };
+        let step = Step::CreateNetwork {
+            ip_range: ip_range.clone(),
+            zone,
+        };
         plan.changes.push(Change::create(item(&wanted.fleet), step));
     }
     Ok(())
@@ -492,7 +541,10 @@ fn plan_network(situation: &Situation<'_>, plan: &mut Plan) -> Result<(), Catalo
 
 fn plan_firewalls(situation: &Situation<'_>, plan: &mut Plan) {
     let Situation { wanted, found, .. } = situation;
-    let staying = wanted.servers.iter().filter_map(|server| situation.server(server));
+    let staying = wanted
+        .servers
+        .iter()
+        .filter_map(|server| found.server(&server.name));
     let addresses: BTreeSet<Ipv4Addr> = staying.filter_map(Server::ipv4).collect();
     let wanted = firewalls(wanted, &addresses);
     let item = |name: &str| Item::free(Kind::Firewall, name);
@@ -501,12 +553,17 @@ fn plan_firewalls(situation: &Situation<'_>, plan: &mut Plan) {
         change.item.kind == Kind::Server && matches!(change.verb, Verb::Create | Verb::Replace)
     });
     for firewall in wanted.clone() {
-        let Some(there) = found.firewalls.iter().find(|found| found.name == firewall.name) else {
+        let Some(there) = found
+            .firewalls
+            .iter()
+            .find(|found| found.name == firewall.name)
+        else {
             let item = item(&firewall.name);
-            plan.changes.push(Change::create(item, Step::CreateFirewall(firewall)));
+            plan.changes
+                .push(Change::create(item, Step::CreateFirewall(firewall)));
             continue;
         };
-        let reapply = !there.is_applied_to(&firewall.selector);
+        let reapply = !is_applied(there, &firewall);
         let differs = !same_rules(&there.rules, &firewall.rules);
         if !(reapply || differs || addresses_change) {
             plan.unchanged.push(item(&firewall.name));
@@ -522,7 +579,11 @@ fn plan_firewalls(situation: &Situation<'_>, plan: &mut Plan) {
             item: item(&firewall.name),
             monthly_before: None,
             why: why.to_owned(),
-            step: Step::UpdateFirewall { id: there.id, wanted: firewall, reapply },
+            step: Step::UpdateFirewall {
+                id: there.id,
+                wanted: firewall,
+                reapply,
+            },
         });
     }
     for there in &found.firewalls {
@@ -532,17 +593,13 @@ fn plan_firewalls(situation: &Situation<'_>, plan: &mut Plan) {
     }
 }
 
-/// The order of rules and of addresses says nothing; the API keeps its own.
-fn same_rules(a: &[fleet_hetzner::Rule], b: &[fleet_hetzner::Rule]) -> bool {
-    let normal = |rules: &[fleet_hetzner::Rule]| {
-        let key = |rule: &fleet_hetzner::Rule| {
-            let mut sources = rule.source_ips.clone();
-            sources.sort();
-            format!("{:?} {:?} {:?} {sources:?}", rule.direction, rule.protocol, rule.port)
-        };
-        rules.iter().map(key).collect::<BTreeSet<_>>()
-    };
-    normal(a) == normal(b)
+/// Whether it holds for the servers that it should hold for.
+fn is_applied(there: &Firewall, wanted: &WantedFirewall) -> bool {
+    let selector = wanted.selector.to_string();
+    there
+        .applied_to
+        .iter()
+        .any(|to| to.target.selector() == Some(&selector))
 }
 
 impl Plan {
@@ -553,7 +610,10 @@ impl Plan {
 
     /// What all that will be there costs a month, net.
     pub fn monthly_after(&self) -> Money {
-        let changed = self.changes.iter().filter(|change| change.verb != Verb::Delete);
+        let changed = self
+            .changes
+            .iter()
+            .filter(|change| change.verb != Verb::Delete);
         let changed = changed.filter_map(|change| change.item.monthly);
         let unchanged = self.unchanged.iter().filter_map(|item| item.monthly);
         changed.chain(unchanged).sum()
@@ -561,7 +621,10 @@ impl Plan {
 
     /// What all that is there costs a month, net.
     pub fn monthly_before(&self) -> Money {
-        let changed = self.changes.iter().filter_map(|change| change.monthly_before);
+        let changed = self
+            .changes
+            .iter()
+            .filter_map(|change| change.monthly_before);
         let unchanged = self.unchanged.iter().filter_map(|item| item.monthly);
         changed.chain(unchanged).sum()
     }

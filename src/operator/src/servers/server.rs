@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use fleet_api::names::USER_DATA_LABEL;
 use fleet_hetzner::{
-    Action, CreatePrimaryIp, CreateServer, CreateVolume, Error, ErrorCode, PrimaryIp, PublicNet, Rebuild, Server,
-    ServerStatus, Volume,
+    Action, AttachToNetwork, ChangeType, CreatePrimaryIp, CreatePublicNet, CreateServer,
+    CreateVolume, Error, ErrorCode, IpType, PrimaryIp, Rebuild, Server, ServerStatus, Update,
+    Volume,
 };
-use secrecy::ExposeSecret;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
+use super::compare::reaches;
 use super::delete::delete;
 use super::execute::Execution;
 use super::found::is_ours;
@@ -89,9 +90,21 @@ impl ServerWork<'_> {
             }
             ServerStep::Attach => {
                 let fleet = &self.execution.wanted.fleet;
-                let network = self.made.networks.iter().find(|network| network.name == *fleet);
+                let network = self
+                    .made
+                    .networks
+                    .iter()
+                    .find(|network| network.name == *fleet);
                 let network = network.ok_or_else(|| needs("network", fleet))?;
-                let action = servers.attach_to_network(id, network.id).await?;
+                let action = servers
+                    .attach_to_network(
+                        id,
+                        &AttachToNetwork {
+                            network: network.id,
+                            ..AttachToNetwork::default()
+                        },
+                    )
+                    .await?;
                 self.wait(&[action]).await
             }
             ServerStep::Detach { network } => {
@@ -119,7 +132,9 @@ impl ServerWork<'_> {
         if let (Some(name), Some(offer)) = (group, offers.first())
             && last.as_ref().is_some_and(no_place)
         {
-            self.tell(State::Note(format!("there is no machine left for it in the group {name}: it is made without")));
+            self.tell(State::Note(format!(
+                "there is no machine left for it in the group {name}: it is made without"
+            )));
             return self.create_from(offer, None).await;
         }
         Err(StepError::SoldOut {
@@ -128,15 +143,28 @@ impl ServerWork<'_> {
         })
     }
 
-    async fn create_from(&mut self, offer: &Offer, group: Option<&str>) -> Result<Server, StepError> {
-        let Execution { client, wanted, setup, .. } = *self.execution;
+    async fn create_from(
+        &mut self,
+        offer: &Offer,
+        group: Option<&str>,
+    ) -> Result<Server, StepError> {
+        let Execution {
+            client,
+            wanted,
+            setup,
+            ..
+        } = *self.execution;
         let belongings = self.belongings(&offer.location).await?;
         let base = self.base(&belongings).await?;
         let told = setup.user_data(wanted, self.server, base.as_ref()).await?;
         let group = match group {
             None => None,
             Some(name) => {
-                let made = self.made.placement_groups.iter().find(|made| made.name == name);
+                let made = self
+                    .made
+                    .placement_groups
+                    .iter()
+                    .find(|made| made.name == name);
                 Some(made.ok_or_else(|| needs("placement group", name))?.id)
             }
         };
@@ -147,13 +175,19 @@ impl ServerWork<'_> {
             server_type: offer.server_type.clone().into(),
             image: offer.image.into(),
             location: Some(offer.location.clone().into()),
-            ssh_keys: keys::ids(wanted, &self.made.ssh_keys).into_iter().map(Into::into).collect(),
+            ssh_keys: keys::ids(wanted, &self.made.ssh_keys)
+                .into_iter()
+                .map(Into::into)
+                .collect(),
             user_data: Some(told.text),
             labels,
             placement_group: group,
-            networks: self.networks(&offer.location),
+            networks: self.networks(&offer.zone),
             volumes: belongings.volume.iter().map(|volume| volume.id).collect(),
-            public_net: belongings.address.as_ref().map(|ip| PublicNet { ipv4: Some(ip.id), ..PublicNet::default() }),
+            public_net: belongings.address.as_ref().map(|ip| CreatePublicNet {
+                ipv4: Some(ip.id),
+                ..CreatePublicNet::default()
+            }),
             ..CreateServer::default()
         };
         let ours = |server: &Server| is_ours(&server.labels, &wanted.fleet);
@@ -166,7 +200,10 @@ impl ServerWork<'_> {
         };
         if let (Some(tell), Some(address)) = (&self.tell, ensured.resource.ipv4()) {
             let data_device = base.and_then(|base| base.data_device);
-            tell.send_replace(Some(Base { address, data_device }));
+            tell.send_replace(Some(Base {
+                address,
+                data_device,
+            }));
         }
         self.wait(&ensured.actions).await?;
         Ok(ensured.resource)
@@ -179,14 +216,8 @@ impl ServerWork<'_> {
         }
         let Execution { client, wanted, .. } = *self.execution;
         let fleet = &wanted.fleet;
-        let create = CreatePrimaryIp {
-            name: self.server.name.clone(),
-            kind: "ipv4".into(),
-            location: Some(location.to_owned()),
-            auto_delete: false,
-            labels: fleet_label(fleet),
-            ..CreatePrimaryIp::default()
-        };
+        let mut create = CreatePrimaryIp::new(self.server.name.as_str(), IpType::Ipv4, location);
+        create.labels = fleet_label(fleet);
         let ours = |ip: &PrimaryIp| is_ours(&ip.labels, fleet);
         let mut address = client.primary_ips().ensure(&create, ours).await?;
         if address.resource.location.name != location && address.resource.assignee_id.is_none() {
@@ -199,8 +230,8 @@ impl ServerWork<'_> {
             Some(size) => {
                 let create = CreateVolume {
                     name: self.server.name.clone(),
-                    size: size.into(),
-                    location: Some(location.to_owned()),
+                    size: u64::try_from(size).unwrap_or_default(),
+                    location: Some(location.into()),
                     labels: fleet_label(fleet),
                     ..CreateVolume::default()
                 };
@@ -210,7 +241,10 @@ impl ServerWork<'_> {
                 Some(ensured.resource)
             }
         };
-        Ok(Belongings { address: Some(address.resource), volume })
+        Ok(Belongings {
+            address: Some(address.resource),
+            volume,
+        })
     }
 
     /// What was made in a location in which there is no server for it. What was there before stays.
@@ -233,8 +267,14 @@ impl ServerWork<'_> {
     /// What this server has to know of the control plane. Servers that join wait for it.
     async fn base(&mut self, belongings: &Belongings) -> Result<Option<Base>, StepError> {
         if let Some(ip) = &belongings.address {
-            let data_device = belongings.volume.as_ref().map(|volume| volume.linux_device.clone());
-            return Ok(ip.ip.parse().ok().map(|address| Base { address, data_device }));
+            let data_device = belongings
+                .volume
+                .as_ref()
+                .map(|volume| volume.linux_device.clone());
+            return Ok(ip.ip.parse().ok().map(|address| Base {
+                address,
+                data_device,
+            }));
         }
         if !self.execution.setup.joins(self.server) {
             return Ok(None);
@@ -246,14 +286,11 @@ impl ServerWork<'_> {
         }
     }
 
-    /// The private network, if it reaches the location.
-    fn networks(&self, location: &str) -> Vec<i64> {
+    /// The private network, if it reaches the zone.
+    fn networks(&self, zone: &str) -> Vec<i64> {
         let wanted = self.execution.wanted;
-        let zone = self.execution.zone_of(location);
         let own = self.made.networks.iter().filter(|network| {
-            wanted.network.is_some()
-                && network.name == wanted.fleet
-                && zone.is_none_or(|zone| network.reaches(zone))
+            wanted.network.is_some() && network.name == wanted.fleet && reaches(network, zone)
         });
         own.map(|network| network.id).collect()
     }
@@ -261,7 +298,12 @@ impl ServerWork<'_> {
     /// Writes the disk anew. The label that says what the server was told comes after: if this is cut off in between,
     /// the next run does it once more.
     async fn rebuild(&mut self, id: i64, image: i64) -> Result<(), StepError> {
-        let Execution { client, wanted, setup, .. } = *self.execution;
+        let Execution {
+            client,
+            wanted,
+            setup,
+            ..
+        } = *self.execution;
         let base = if self.server.role == Role::ControlPlane {
             self.base_of_existing(id).await?
         } else {
@@ -273,16 +315,21 @@ impl ServerWork<'_> {
         }
         let rebuild = Rebuild {
             image: image.into(),
-            user_data: Some(told.text.expose_secret().to_owned().into()),
+            user_data: Some(told.text),
         };
-        let action = client.servers().rebuild(id, &rebuild).await?;
-        self.wait(&[action]).await?;
+        let rebuilt = client.servers().rebuild(id, &rebuild).await?;
+        self.wait(&[rebuilt.action]).await?;
         self.relabel(id, Some(told.digest)).await
     }
 
     /// The control plane's address and volume. A volume that it does not have yet is made and attached.
     async fn base_of_existing(&self, id: i64) -> Result<Option<Base>, StepError> {
-        let Execution { client, found, wanted, .. } = *self.execution;
+        let Execution {
+            client,
+            found,
+            wanted,
+            ..
+        } = *self.execution;
         let Some(server) = found.servers.iter().find(|server| server.id == id) else {
             return Ok(None);
         };
@@ -291,7 +338,7 @@ impl ServerWork<'_> {
             let belongings = self.belongings(&server.location.name).await?;
             if let (Some(volume), Some(base)) = (belongings.volume, &mut base) {
                 if volume.server != Some(id) {
-                    let action = client.volumes().attach(volume.id, id).await?;
+                    let action = client.volumes().attach(volume.id, id, false).await?;
                     self.wait(&[action]).await?;
                 }
                 base.data_device = Some(volume.linux_device);
@@ -304,7 +351,15 @@ impl ServerWork<'_> {
     async fn rescale(&self, id: i64, server_type: &str) -> Result<(), StepError> {
         let servers = self.execution.client.servers();
         self.shut_down(id).await?;
-        let action = servers.change_type(id, server_type, false).await?;
+        let action = servers
+            .change_type(
+                id,
+                &ChangeType {
+                    server_type: server_type.into(),
+                    upgrade_disk: false,
+                },
+            )
+            .await?;
         self.wait(&[action]).await?;
         let action = servers.power_on(id).await?;
         self.wait(&[action]).await
@@ -336,16 +391,29 @@ impl ServerWork<'_> {
         let mut labels = there.labels;
         labels.extend(self.server.labels(&wanted.fleet));
         labels.extend(digest.map(|digest| (USER_DATA_LABEL.to_owned(), digest)));
-        client.servers().update(id, None, Some(&labels)).await?;
+        client
+            .servers()
+            .update(
+                id,
+                &Update {
+                    labels: Some(labels),
+                    ..Update::default()
+                },
+            )
+            .await?;
         Ok(())
     }
 
     async fn wait(&self, actions: &[Action]) -> Result<(), StepError> {
         let tell = |action: &Action| {
-            let percent = u8::try_from(action.progress).unwrap_or(0);
-            self.tell(State::Doing(action.command.clone(), percent));
+            self.tell(State::Doing(action.command.clone(), action.progress));
         };
-        Ok(self.execution.client.actions().wait_with(actions, DEADLINE, tell).await?)
+        Ok(self
+            .execution
+            .client
+            .actions()
+            .wait_with(actions, Instant::now() + DEADLINE, tell)
+            .await?)
     }
 
     fn tell(&self, state: State) {
@@ -354,5 +422,8 @@ impl ServerWork<'_> {
 }
 
 fn needs(kind: &'static str, name: &str) -> StepError {
-    StepError::Needs { kind, name: name.to_owned() }
+    StepError::Needs {
+        kind,
+        name: name.to_owned(),
+    }
 }
