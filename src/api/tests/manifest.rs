@@ -9,6 +9,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 const EXAMPLE: &str = include_str!("../../../docs/examples/soulseek.yaml");
 
+const SERVERS: &str = include_str!("../../../docs/examples/servers.yaml");
+
 const MINIMAL: &str = "
 apiVersion: researchfleet.io/v1alpha1
 kind: ResearchCollector
@@ -217,6 +219,101 @@ fn wrong_specs_are_told_what_is_wrong_and_where() {
         assert!(found.starts_with("study.yaml: "), "{found}");
         assert!(found.contains(wanted), "wanted: {wanted}\nfound: {found}");
     }
+}
+
+#[test]
+fn servers_are_described_or_refused() {
+    let manifest = Manifest::parse(SERVERS, "servers.yaml").unwrap();
+    let hetzner = &manifest
+        .collector
+        .spec
+        .infrastructure
+        .as_ref()
+        .unwrap()
+        .hetzner;
+    assert_eq!(
+        hetzner.control_plane.server_types,
+        ["cx33", "cpx32", "ccx13"]
+    );
+    assert!(manifest.hetzner_token().unwrap().is_none());
+
+    let defaults = Manifest::parse(&more("infrastructure: {hetzner: {}}"), "t").unwrap();
+    let infrastructure = defaults.collector.spec.infrastructure.unwrap();
+    assert_eq!(infrastructure.hetzner.control_plane, hetzner.control_plane);
+    assert_eq!(infrastructure.hetzner.image, "debian-12");
+
+    let hetzner = |fields: &str| more(&format!("infrastructure: {{hetzner: {{{fields}}}}}"));
+    for (text, wanted) in [
+        (
+            region("location: ash"),
+            "spec.regions[0].location: a region has a location, but the fleet has no servers",
+        ),
+        (
+            region("serverTypes: [cpx11]"),
+            "spec.regions[0].serverTypes: a region without a location",
+        ),
+        (
+            with_spec(
+                "{network: soulseek, regions: [{name: control-plane, credentialsSecretRef: {name: a}}]}",
+            ),
+            "spec.regions[0].name: `control-plane` is the name of",
+        ),
+        (
+            more("").replace("tiny", &"t".repeat(60)),
+            "metadata.name: the fleet's name is too long",
+        ),
+        (
+            hetzner("allowFrom: [everybody]"),
+            "spec.infrastructure.hetzner.allowFrom: write address ranges",
+        ),
+        (
+            hetzner("allowFrom: []"),
+            "spec.infrastructure.hetzner.allowFrom: write address ranges",
+        ),
+        (
+            hetzner("network: {ipRange: 8.8.8.0/24}"),
+            "spec.infrastructure.hetzner.network.ipRange: write a private range",
+        ),
+        (
+            hetzner("network: {ipRange: 10.0.0.0/25}"),
+            "spec.infrastructure.hetzner.network.ipRange: write a private range",
+        ),
+        (
+            hetzner("network: {ipRange: 172.16.0.0/11}"),
+            "spec.infrastructure.hetzner.network.ipRange: write a private range",
+        ),
+        (
+            hetzner("controlPlane: {volumeGb: 9}"),
+            "spec.infrastructure.hetzner.controlPlane.volumeGb: write a size from",
+        ),
+        (
+            hetzner("controlPlane: {locations: []}"),
+            "spec.infrastructure.hetzner.controlPlane.locations: write at least one",
+        ),
+        (
+            hetzner("sshkeys: [a]"),
+            "has no field `spec.infrastructure.hetzner.sshkeys`, did you mean `sshKeys`?",
+        ),
+    ] {
+        let error = error(&text);
+        assert!(error.contains(wanted), "{error}\n{wanted}");
+    }
+}
+
+#[test]
+fn the_token_is_taken_from_its_secret() {
+    let spec = more("infrastructure: {hetzner: {tokenSecretRef: {name: hetzner}}}");
+    let mut manifest = Manifest::parse(&spec, "t").unwrap();
+    let missing = manifest.hetzner_token().unwrap_err().to_string();
+    assert!(
+        missing.contains("spec.infrastructure.hetzner.tokenSecretRef names the Secret `hetzner`"),
+        "{missing}"
+    );
+    manifest.add_secret("hetzner", [("token".to_owned(), "abc".into())].into());
+    assert_eq!(
+        manifest.hetzner_token().unwrap().unwrap().expose_secret(),
+        "abc"
+    );
 }
 
 #[test]

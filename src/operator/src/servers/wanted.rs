@@ -4,12 +4,17 @@ use std::collections::BTreeMap;
 
 use fleet_api::names::{CONTROL_PLANE, FLEET_LABEL, REGION, REGION_LABEL, ROLE_LABEL};
 use fleet_api::{ControlPlane, Hetzner, Infrastructure, Placement, Region, ResearchCollector};
+use fleet_hetzner::{LabelError, LabelSelector};
 
 /// Everything that a fleet wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// The fleet's name, with which all names begin and which stands in the label of all that is ours.
     pub fleet: String,
+    /// Selects all that is the fleet's.
+    pub all: LabelSelector,
+    /// Selects the control plane's server.
+    pub control_plane: LabelSelector,
     /// The name of the system image.
     pub image: String,
     /// Who may log in.
@@ -60,9 +65,11 @@ pub enum SshKey {
 }
 
 impl Wanted {
-    /// What the spec wants; `None` where it wants no servers.
-    pub fn of(collector: &ResearchCollector) -> Option<Self> {
-        let Infrastructure { hetzner } = collector.spec.infrastructure.as_ref()?;
+    /// What the spec wants; `None` where it wants no servers. A name that cannot be a label is refused.
+    pub fn of(collector: &ResearchCollector) -> Result<Option<Self>, LabelError> {
+        let Some(Infrastructure { hetzner }) = &collector.spec.infrastructure else {
+            return Ok(None);
+        };
         let Hetzner {
             token_secret_ref: _,
             image,
@@ -97,7 +104,10 @@ impl Wanted {
             server_types: region.server_types.clone(),
             ports: ports(region),
         });
-        Some(Self {
+        let all = LabelSelector::new().equals(FLEET_LABEL, &fleet)?;
+        Ok(Some(Self {
+            control_plane: all.clone().equals(ROLE_LABEL, CONTROL_PLANE)?,
+            all,
             image: image.clone(),
             ssh_keys: ssh_keys.iter().map(|key| SshKey::of(key)).collect(),
             allow_from: allow_from.clone(),
@@ -106,14 +116,16 @@ impl Wanted {
             network: network.as_ref().map(|network| network.ip_range.clone()),
             placement: *placement,
             fleet,
-        })
+        }))
     }
 }
 
 /// The ports on which a region's collector listens for other users.
 fn ports(region: &Region) -> Vec<u16> {
     let ports = [region.listen.port, region.listen.obfuscated_port];
-    let ports = ports.into_iter().filter_map(|port| u16::try_from(port).ok());
+    let ports = ports
+        .into_iter()
+        .filter_map(|port| u16::try_from(port).ok());
     ports.filter(|&port| port != 0).collect()
 }
 

@@ -1,0 +1,40 @@
+//! `fleetctl plan`: what `deploy` would do, where, of which type, and what it costs.
+
+use std::process::ExitCode;
+
+use fleet_operator::servers::Setup;
+
+use crate::cli::cloud::{Plan, PlanOutput};
+use crate::cloud::{Cloud, table};
+use crate::cluster::setup;
+use crate::failure::Failure;
+use crate::printer;
+
+/// The exit code that says that there is something to do.
+const CHANGES: u8 = 2;
+
+pub(crate) async fn run(arguments: Plan) -> Result<ExitCode, Failure> {
+    let Plan {
+        fleet,
+        scope,
+        output,
+    } = arguments;
+    let cloud = Cloud::open(&fleet)?;
+    let setup = setup(&cloud, scope.servers_only)?;
+    let found = cloud.find().await?;
+    let plan = cloud.plan(&found, &setup, scope.rebuild_control_plane).await?;
+    match output {
+        PlanOutput::Table => table::print(&cloud, &plan)?,
+        PlanOutput::Json => printer::line(&table::json(&cloud, &plan).to_string())?,
+    }
+    if let Some(failure) = table::problems(&plan) {
+        return Err(failure);
+    }
+    if plan.is_converged() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    if output == PlanOutput::Table {
+        printer::note(&format!("next: fleetctl deploy -f {}", fleet.file.display()));
+    }
+    Ok(ExitCode::from(CHANGES))
+}

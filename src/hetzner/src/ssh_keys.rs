@@ -1,0 +1,93 @@
+//! SSH keys (section "SSH Keys" of the reference).
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::api::{Create, Filter, Managed, Resource, name_and_labels};
+use crate::decode::nullable;
+use crate::labels::{LabelSelector, Labels};
+
+/// A public key that new servers may be given.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct SshKey {
+    /// Its identifier.
+    pub id: i64,
+    /// Its name.
+    pub name: String,
+    /// MD5 of the key, in pairs of hexadecimal digits.
+    #[serde(default)]
+    pub fingerprint: String,
+    /// The key, as in `authorized_keys`.
+    #[serde(default)]
+    pub public_key: String,
+    /// Its labels.
+    #[serde(default, deserialize_with = "nullable")]
+    pub labels: Labels,
+    /// When it was stored.
+    pub created: Timestamp,
+}
+
+/// What SSH keys are filtered by.
+#[derive(Debug, Clone, Default)]
+pub struct SshKeyFilter {
+    /// The whole name.
+    pub name: Option<String>,
+    /// Requirements on labels.
+    pub label_selector: Option<LabelSelector>,
+    /// The whole fingerprint.
+    pub fingerprint: Option<String>,
+}
+
+impl Filter for SshKeyFilter {
+    fn parameters(&self) -> Vec<(&'static str, String)> {
+        let mut parameters = name_and_labels(self.name.as_ref(), self.label_selector.as_ref());
+        parameters.extend(self.fingerprint.clone().map(|text| ("fingerprint", text)));
+        parameters
+    }
+}
+
+/// What an SSH key is made from. The same key cannot be stored twice, whatever its name.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct CreateSshKey {
+    /// Its name.
+    pub name: String,
+    /// The key, as in `authorized_keys`.
+    pub public_key: String,
+    /// Its labels.
+    pub labels: Labels,
+}
+
+impl Create for CreateSshKey {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn labels(&self) -> &Labels {
+        &self.labels
+    }
+}
+
+impl Resource for SshKey {
+    const PATH: &'static str = "ssh_keys";
+    const KEY: &'static str = "ssh_key";
+    type Filter = SshKeyFilter;
+
+    fn id(&self) -> i64 {
+        self.id
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Managed for SshKey {
+    type Create = CreateSshKey;
+    const KIND: &'static str = "SSH key";
+    const HAS_ACTIONS: bool = false;
+
+    fn labels(&self) -> &Labels {
+        &self.labels
+    }
+}

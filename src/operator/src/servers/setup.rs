@@ -1,0 +1,140 @@
+//! What servers are told at their first boot.
+
+use std::error::Error;
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use super::found::Found;
+use super::plan::Digests;
+use super::wanted::{Role, Wanted, WantedServer};
+use crate::cloud_init::{self, Host, RenderError, Rendered, render};
+
+/// A token of the right form that lets nobody in, for digests, which do not depend on it.
+const NO_TOKEN: &str =
+    "K100000000000000000000000000000000000000000000000000000000000000000::000000.0000000000000000";
+
+/// What servers become.
+#[derive(Clone)]
+pub enum Setup {
+    /// Hardened machines without a cluster.
+    Hosts,
+    /// One k3s server, and agents that join it.
+    Cluster(Arc<dyn Join>),
+}
+
+impl fmt::Debug for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Hosts => "Hosts",
+            Self::Cluster(_) => "Cluster",
+        })
+    }
+}
+
+/// Whoever can let a server into the cluster.
+pub trait Join: Send + Sync {
+    /// A token that is good for an hour, for the k3s agent on this server. Waits until the control plane can be joined.
+    fn token<'j>(
+        &'j self,
+        server: &'j WantedServer,
+        control_plane: &'j Base,
+    ) -> Pin<Box<dyn Future<Output = Result<SecretString, JoinError>> + Send + 'j>>;
+}
+
+/// Why a server is not let in.
+pub type JoinError = Box<dyn Error + Send + Sync>;
+
+/// What others have to know of the control plane's server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Base {
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// The block device of its volume.
+    pub data_device: Option<String>,
+}
+
+/// A server cannot be told what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The text cannot be made.
+    #[error("cannot write what the server is told")]
+    Render(#[from] RenderError),
+    /// The control plane, which it would join, is not there.
+    #[error("it is not made without the control plane, which it would join")]
+    NoControlPlane,
+    /// The control plane does not let it join.
+    #[error("cannot let it join the cluster")]
+    Join(#[source] JoinError),
+}
+
+impl Setup {
+    /// What this server is told. A server that joins waits until the control plane can be joined.
+    pub(super) async fn user_data(
+        &self,
+        wanted: &Wanted,
+        server: &WantedServer,
+        base: Option<&Base>,
+    ) -> Result<Rendered, SetupError> {
+        let token = match (self, &server.role) {
+            (Self::Cluster(join), Role::Region(_)) => {
+                let base = base.ok_or(SetupError::NoControlPlane)?;
+                join.token(server, base).await.map_err(SetupError::Join)?
+            }
+            _ => NO_TOKEN.into(),
+        };
+        self.render(wanted, server, base, token)
+    }
+
+    /// Whether a server has to wait for the control plane.
+    pub(super) fn joins(&self, server: &WantedServer) -> bool {
+        matches!((self, &server.role), (Self::Cluster(_), Role::Region(_)))
+    }
+
+    /// What the servers that are there would be told today.
+    pub fn digests(&self, wanted: &Wanted, found: &Found) -> Result<Digests, SetupError> {
+        let base = found.base(wanted);
+        let mut digests = Digests::new();
+        for server in &wanted.servers {
+            if self.joins(server) && base.is_none() {
+                continue;
+            }
+            let rendered = self.render(wanted, server, base.as_ref(), NO_TOKEN.into())?;
+            digests.insert(server.name.clone(), rendered.digest);
+        }
+        Ok(digests)
+    }
+
+    fn render(
+        &self,
+        wanted: &Wanted,
+        server: &WantedServer,
+        base: Option<&Base>,
+        token: SecretString,
+    ) -> Result<Rendered, SetupError> {
+        let host = Host {
+            name: server.name.clone(),
+            tcp_ports_anywhere: server.ports.clone(),
+            node_labels: server.labels(&wanted.fleet),
+            ..Host::default()
+        };
+        let role = match (self, &server.role) {
+            (Self::Hosts, _) => cloud_init::Role::Host,
+            (Self::Cluster(_), Role::ControlPlane) => cloud_init::Role::K3sServer {
+                data_device: base.and_then(|base| base.data_device.clone()),
+                tls_sans: Vec::new(),
+            },
+            (Self::Cluster(_), Role::Region(_)) => {
+                let address = base.ok_or(SetupError::NoControlPlane)?.address;
+                cloud_init::Role::K3sAgent {
+                    server: format!("https://{address}:6443"),
+                    token,
+                }
+            }
+        };
+        Ok(render(&host, &role)?)
+    }
+}
