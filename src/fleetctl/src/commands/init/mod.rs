@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: Init) -> Result<(), Failure> {
         shown.bold()
     ))?;
     let next = match study.machines {
-        Machines::Hetzner => format!("fleetctl plan {shown}"),
+        Machines::Hetzner => format!("fleetctl plan -f {shown}"),
         Machines::Here => format!("fleetctl up {shown}"),
     };
     let first = if study.database {

@@ -17,6 +17,7 @@ use fleet_store::{DATABASE_FILE, Place};
 use self::snapshot::Origin;
 use self::sources::Source;
 use self::sources::archives::ArchiveSource;
+use self::sources::hetzner::HetznerSource;
 use self::sources::metrics::MetricsSource;
 use self::state::State;
 use crate::cli::monitor::Monitor;
@@ -25,6 +26,7 @@ use crate::failure::Failure;
 pub(crate) async fn run(arguments: Monitor) -> Result<(), Failure> {
     let once = arguments.once;
     let output = arguments.output;
+    let interval = arguments.interval;
     let (manifest, sources) = sources(arguments)?;
     if sources.is_empty() {
         let error = anyhow!("there is nothing to watch");
@@ -34,7 +36,7 @@ pub(crate) async fn run(arguments: Monitor) -> Result<(), Failure> {
     }
     let mut watched: Vec<Origin> = sources.iter().map(Source::origin).collect();
     watched.dedup();
-    let state = State::new(manifest.as_ref(), watched);
+    let state = State::new(manifest.as_ref(), watched, interval);
     if once {
         once::run(state, sources, output).await
     } else {
@@ -56,6 +58,9 @@ fn sources(arguments: Monitor) -> Result<(Option<Manifest>, Vec<Source>), Failur
     let mut sources = Vec::new();
     for url in metrics {
         sources.push(Source::Metrics(MetricsSource::new(url)?, interval));
+    }
+    if let Some(manifest) = &manifest {
+        sources.extend(HetznerSource::of(manifest)?.map(Source::Servers));
     }
     // Nobody has to have a local store; a directory that was named should be one.
     let has_records = match &place {

@@ -79,7 +79,10 @@ fn tables(snapshot: &Snapshot) -> io::Result<()> {
         regions.collect(),
     );
     let servers = snapshot.servers.iter().map(|server| {
-        let cost = server.monthly_cost.map(|cost| words::money(cost, currency));
+        let cost = server
+            .monthly_cost
+            .as_deref()
+            .map(|cost| words::money(cost, currency));
         vec![
             json!(server.name),
             json!(server.location),
@@ -129,7 +132,7 @@ fn tables(snapshot: &Snapshot) -> io::Result<()> {
     if let Some(cost) = &snapshot.monthly_cost {
         printer::line(&format!(
             "\n{} a month, net",
-            words::money(cost.net, &cost.currency)
+            words::money(&cost.net, &cost.currency)
         ))?;
     }
     for error in &snapshot.errors {

@@ -6,19 +6,21 @@
 //!    "searchesPerSecond": 29.8, "searches": 12345, "duplicates": 3, "spoolPending": 0, "databaseWaiting": 6,
 //!    "stalled": false, "lastRecordAt": "2026-11-26T15:45:18Z"}],
 //!  "servers": [{"name": "study-us-east", "role": "us-east", "location": "ash", "type": "cpx11", "status": "running",
-//!    "address": "203.0.113.7", "monthlyCost": 5.99}],
+//!    "address": "203.0.113.7", "monthlyCost": "5.99"}],
 //!  "pods": [{"name": "study-us-east-0", "phase": "Running", "ready": true, "restarts": 0, "node": "study-us-east"}],
 //!  "archives": {"files": 3, "records": 24000000, "bytes": 900000000, "problems": [],
 //!    "last": {"month": "2026-10", "archivedAt": "2026-11-02T03:00:00Z", "file": "s3://bucket/searches_2026-10.parquet"}},
-//!  "monthlyCost": {"net": 42.97, "currency": "EUR"},
+//!  "monthlyCost": {"net": "42.97", "currency": "EUR"},
 //!  "errors": [{"source": "metrics", "message": "http://127.0.0.1:9090/metrics: connection refused"}]}
 //! ```
 //!
 //! Lists are empty, and `archives` and `monthlyCost` are null, where nothing was asked for or nothing came; then `errors`
 //! says why. `searchesPerSecond` is null as long as there is one reading only. `searches` and `duplicates` count from the
 //! start of the collector's process. `lastRecordAt` is when this program last saw `searches` grow. `spoolPending`,
-//! `databaseWaiting` and `stalled` are those of the process, which regions may share. Costs are net, of what is there
-//! now. Fields are only ever added.
+//! `databaseWaiting` and `stalled` are those of the process, which regions may share. Costs are decimal texts, net,
+//! of what is there now. Fields are only ever added.
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -39,6 +41,9 @@ pub(crate) struct Snapshot {
     /// What is watched, and so has a panel.
     #[serde(skip)]
     pub(crate) watched: Vec<Origin>,
+    /// The time between two readings of the metrics.
+    #[serde(skip)]
+    pub(crate) interval: Duration,
     /// What all processes together have shipped to the database, and have not yet.
     #[serde(skip)]
     pub(crate) shipping: Option<(u64, u64)>,
@@ -114,7 +119,7 @@ pub(crate) enum Phase {
 }
 
 /// A server.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Server {
     pub(crate) name: String,
@@ -126,7 +131,7 @@ pub(crate) struct Server {
     pub(crate) status: String,
     pub(crate) address: Option<String>,
     /// Nothing where the price list does not have it.
-    pub(crate) monthly_cost: Option<f64>,
+    pub(crate) monthly_cost: Option<String>,
 }
 
 /// A pod.
@@ -163,9 +168,9 @@ pub(crate) struct LastArchive {
 }
 
 /// An amount a month.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Cost {
-    pub(crate) net: f64,
+    pub(crate) net: String,
     pub(crate) currency: String,
 }
 

@@ -1,6 +1,7 @@
 //! What the sources have said so far, put together.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use fleet_api::Manifest;
 use jiff::Timestamp;
@@ -16,6 +17,7 @@ use super::sources::{Answer, Report};
 pub(super) struct State {
     fleet: Option<String>,
     watched: Vec<Origin>,
+    interval: Duration,
     /// Regions in the order of the spec, with their locations; others are added as they are heard of.
     regions: Vec<(String, Option<String>)>,
     /// What the process at each address said last.
@@ -57,12 +59,17 @@ impl<T> Latest<T> {
 }
 
 impl State {
-    pub(super) fn new(manifest: Option<&Manifest>, watched: Vec<Origin>) -> Self {
+    pub(super) fn new(
+        manifest: Option<&Manifest>,
+        watched: Vec<Origin>,
+        interval: Duration,
+    ) -> Self {
         let regions = manifest.map(|manifest| manifest.collector.spec.regions.as_slice());
         let regions = regions.unwrap_or_default().iter();
         Self {
             fleet: manifest.map(|manifest| manifest.name().to_owned()),
             watched,
+            interval,
             regions: regions
                 .map(|region| (region.name.clone(), region.location.clone()))
                 .collect(),
@@ -73,6 +80,7 @@ impl State {
     pub(super) fn take(&mut self, report: Report, now: Instant, at: Timestamp) {
         match report {
             Report::Metrics(address, answer) => self.take_metrics(address, answer, now, at),
+            Report::Servers(answer) => self.servers.take(answer),
             Report::Archives(answer) => self.archives.take(answer),
         }
     }
@@ -123,6 +131,7 @@ impl State {
             monthly_cost: servers.map(|(_, cost)| cost.clone()),
             errors: self.errors(),
             watched: self.watched.clone(),
+            interval: self.interval,
             shipping: self.shipping(),
         }
     }

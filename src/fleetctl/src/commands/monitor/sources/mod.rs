@@ -3,6 +3,7 @@
 
 pub(super) mod archives;
 mod exposition;
+pub(super) mod hetzner;
 pub(super) mod metrics;
 
 use std::time::Duration;
@@ -11,19 +12,23 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use self::archives::ArchiveSource;
+use self::hetzner::HetznerSource;
 use self::metrics::{Figures, MetricsSource};
-use super::snapshot::{Archives, Origin};
+use super::snapshot::{Archives, Cost, Origin, Server};
 
 /// A source that says nothing for so long is told to be silent.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Months are archived once a month; files disappear at any time.
 const ARCHIVES: Duration = Duration::from_secs(60);
+/// Three requests each: a tenth of what a project has an hour.
+const SERVERS: Duration = Duration::from_secs(30);
 
 /// Something that can be asked.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "there are a few of them")]
 pub(super) enum Source {
     Metrics(MetricsSource, Duration),
+    Servers(HetznerSource),
     Archives(ArchiveSource),
 }
 
@@ -32,6 +37,7 @@ pub(super) enum Source {
 pub(super) enum Report {
     /// Of the process at an address.
     Metrics(String, Answer<Figures>),
+    Servers(Answer<(Vec<Server>, Cost)>),
     Archives(Answer<Archives>),
 }
 
@@ -42,6 +48,7 @@ impl Source {
     pub(super) fn origin(&self) -> Origin {
         match self {
             Self::Metrics(..) => Origin::Metrics,
+            Self::Servers(_) => Origin::Servers,
             Self::Archives(_) => Origin::Archives,
         }
     }
@@ -49,6 +56,7 @@ impl Source {
     fn interval(&self) -> Duration {
         match self {
             Self::Metrics(_, interval) => *interval,
+            Self::Servers(_) => SERVERS,
             Self::Archives(_) => ARCHIVES,
         }
     }
@@ -59,6 +67,7 @@ impl Source {
             Self::Metrics(source, _) => {
                 Report::Metrics(source.url.to_string(), told(source.poll()).await)
             }
+            Self::Servers(source) => Report::Servers(told(source.poll()).await),
             Self::Archives(source) => Report::Archives(told(source.poll()).await),
         }
     }

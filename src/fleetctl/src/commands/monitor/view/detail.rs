@@ -5,6 +5,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{RenderDirection, Sparkline, SparklineBar};
 
+use super::theme::Theme;
 use super::{panel, words};
 use crate::commands::monitor::app::App;
 use crate::commands::monitor::snapshot::Region;
@@ -13,6 +14,8 @@ use crate::commands::monitor::snapshot::Region;
 const SCALE: u16 = 6;
 /// Bars are whole numbers; this keeps two decimals.
 const FINE: f64 = 100.0;
+/// Room above the highest bar.
+const ROOM: f64 = 1.1;
 /// Values at which a scale may end, times a power of ten.
 const ROUND: [f64; 6] = [1.0, 1.5, 2.0, 3.0, 5.0, 8.0];
 
@@ -51,34 +54,46 @@ fn facts_line<'a>(app: &App, region: &'a Region) -> Line<'a> {
 }
 
 fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, region: &Region) {
-    if area.height < 2 {
+    if area.height < 3 {
         return;
     }
     let [scale, bars] =
         Layout::horizontal([Constraint::Length(SCALE), Constraint::Fill(1)]).areas(area);
+    let [bars, times] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(bars);
     let shown = region.history.iter().rev().take(usize::from(bars.width));
     let highest = shown.clone().flatten().copied().fold(0.0, f64::max);
-    let top = round_up(highest * 1.1);
-    let at = |row: u16, value: f64| {
-        let text = Line::styled(format!("{value} "), app.theme.dim).right_aligned();
-        (Rect::new(scale.x, scale.y + row, scale.width, 1), text)
-    };
-    let mut labels = vec![at(0, top), at(area.height - 1, 0.0)];
-    if area.height >= 5 && area.height % 2 == 1 {
-        labels.push(at(area.height / 2, top / 2.0));
+    let top = round_up(highest * ROOM);
+    let theme = &app.theme;
+    let label = |value: f64| Line::styled(format!("{value} "), theme.dim).right_aligned();
+    let at = |row: u16| Rect::new(scale.x, scale.y + row, scale.width, 1);
+    frame.render_widget(label(top), at(0));
+    if bars.height >= 6 {
+        frame.render_widget(label(top / 2.0), at(bars.height / 2));
     }
-    for (place, label) in labels {
-        frame.render_widget(label, place);
-    }
+    frame.render_widget(label(0.0), at(bars.height));
     let bar = |rate: &Option<f64>| SparklineBar::from(rate.map(|rate| whole(rate * FINE)));
     let sparkline = Sparkline::default()
         .data(shown.map(bar).collect::<Vec<_>>())
         .direction(RenderDirection::RightToLeft)
         .absent_value_symbol("·")
-        .absent_value_style(app.theme.bad)
-        .max(whole(top * FINE))
-        .style(app.theme.graph);
+        .max(whole(top * FINE));
     frame.render_widget(sparkline, bars);
+    colour(frame, bars, theme);
+    let longest = app.snapshot.interval * bars.width.into();
+    frame.render_widget(
+        Line::styled(words::seconds(longest.as_secs()), theme.dim),
+        times,
+    );
+    frame.render_widget(Line::styled("now", theme.dim).right_aligned(), times);
+}
+
+/// The higher, the brighter.
+fn colour(frame: &mut Frame<'_>, bars: Rect, theme: &Theme) {
+    for (index, row) in bars.rows().enumerate() {
+        let height = usize::from(bars.height) - 1 - index;
+        let step = height * theme.graph.len() / usize::from(bars.height);
+        frame.buffer_mut().set_style(row, theme.graph[step]);
+    }
 }
 
 /// A scale that ends with a number that people can read.

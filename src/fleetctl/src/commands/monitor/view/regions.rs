@@ -12,7 +12,7 @@ use crate::commands::monitor::snapshot::{Origin, Region};
 
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 /// Narrower, a line of bars says nothing.
-const SHORTEST: u16 = 8;
+const SHORTEST: u16 = 9;
 
 pub(super) fn height(app: &App) -> u16 {
     let rows = app.snapshot.regions.len().max(1);
@@ -43,14 +43,8 @@ pub(super) fn render(frame: &mut Frame<'_>, area: Rect, app: &App) {
         let top = top.flatten().copied().fold(0.0, f64::max);
         let cells = regions
             .iter()
-            .map(|region| Span::styled(bars(region, room, top), app.theme.graph));
-        let title = "SEARCHES A SECOND OVER TIME";
-        let title = if usize::from(room) < title.len() {
-            "TIME"
-        } else {
-            title
-        };
-        columns.insert(2.min(columns.len()), Column::new(title, 0, cells.collect()));
+            .map(|region| Span::styled(bars(region, room, top), app.theme.graph[1]));
+        columns.insert(2, Column::new("OVER TIME", 0, cells.collect()));
     }
     draw(frame, inner, &columns, app.theme.dim);
 }
@@ -99,7 +93,7 @@ fn columns<'a>(app: &App, regions: &'a [Region], selected: Option<usize>) -> Vec
         |count: Option<u64>, style: Style| Span::styled(words::count_or_nothing(count), style);
     let mut columns = vec![
         Column::new(" REGION", 0, names),
-        column("PER S", 0, &|region| {
+        column("SEARCHES/S", 0, &|region| {
             Span::styled(words::rate(region.searches_per_second), theme.title)
         })
         .right(),

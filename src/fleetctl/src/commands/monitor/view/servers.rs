@@ -36,7 +36,10 @@ pub(super) fn servers(frame: &mut Frame<'_>, area: Rect, app: &App) {
         Span::styled(format!("● {}", server.status), style)
     };
     let cost = |server: &Server| {
-        let cost = server.monthly_cost.map(|cost| words::money(cost, currency));
+        let cost = server
+            .monthly_cost
+            .as_ref()
+            .map(|cost| words::money(cost, currency));
         Span::raw(cost.unwrap_or_else(|| words::NOTHING.to_owned()))
     };
     let text = |text: Option<&String>| Span::raw(text.cloned().unwrap_or_default());

@@ -11,8 +11,8 @@ pub(in crate::commands::monitor) struct Theme {
     pub(super) title: Style,
     /// What leads the eye: the selected row, keys.
     pub(super) accent: Style,
-    /// The figures over time.
-    pub(super) graph: Style,
+    /// The figures over time, the low ones first.
+    pub(super) graph: [Style; 3],
     /// Frames, units, what is not important.
     pub(super) dim: Style,
     pub(super) good: Style,
@@ -34,9 +34,9 @@ impl Theme {
     pub(in crate::commands::monitor) fn coloured() -> Self {
         let of = |color| Style::new().fg(color);
         Self {
-            title: Style::new().add_modifier(Modifier::BOLD),
+            title: of(Color::Reset).add_modifier(Modifier::BOLD),
             accent: of(Color::Cyan).add_modifier(Modifier::BOLD),
-            graph: of(Color::Cyan),
+            graph: [of(Color::Blue), of(Color::Cyan), of(Color::LightCyan)],
             dim: of(Color::DarkGray),
             good: of(Color::Green),
             doubtful: of(Color::Yellow),
@@ -45,12 +45,14 @@ impl Theme {
     }
 
     pub(in crate::commands::monitor) fn plain() -> Self {
-        let bold = Style::new().add_modifier(Modifier::BOLD);
+        let bold = Style::new()
+            .add_modifier(Modifier::BOLD)
+            .remove_modifier(Modifier::DIM);
         let plain = Style::new();
         Self {
             title: bold,
             accent: bold,
-            graph: plain,
+            graph: [plain; 3],
             dim: plain.add_modifier(Modifier::DIM),
             good: plain,
             doubtful: bold,

@@ -93,7 +93,7 @@ fn lines(app: &App) -> Vec<Line<'static>> {
         let servers = format!("{} servers", snapshot.servers.len());
         lines.push(line(
             &servers,
-            format!("{} a month", words::money(cost.net, &cost.currency)),
+            format!("{} a month", words::money(&cost.net, &cost.currency)),
             theme.title,
         ));
     }

@@ -30,11 +30,11 @@ pub(in crate::commands::monitor) fn rate(rate: Option<f64>) -> String {
 }
 
 /// `€42.97`
-pub(in crate::commands::monitor) fn money(amount: f64, currency: &str) -> String {
+pub(in crate::commands::monitor) fn money(amount: &str, currency: &str) -> String {
     match currency {
-        "EUR" => format!("€{amount:.2}"),
-        "USD" => format!("${amount:.2}"),
-        other => format!("{amount:.2} {other}"),
+        "EUR" => format!("€{amount}"),
+        "USD" => format!("${amount}"),
+        other => format!("{amount} {other}"),
     }
 }
 
@@ -43,12 +43,19 @@ pub(in crate::commands::monitor) fn ago(then: Option<Timestamp>, now: Timestamp)
     let Some(then) = then else {
         return NOTHING.to_owned();
     };
-    match now.as_second() - then.as_second() {
+    match u64::try_from(now.as_second() - then.as_second()).unwrap_or(0) {
         ..5 => "now".to_owned(),
-        seconds @ ..120 => format!("{seconds} s ago"),
-        seconds @ ..7200 => format!("{} min ago", seconds / 60),
-        seconds @ ..172_800 => format!("{} h ago", seconds / 3600),
-        seconds => format!("{} d ago", seconds / 86400),
+        passed => seconds(passed),
+    }
+}
+
+/// So many seconds ago.
+pub(in crate::commands::monitor) fn seconds(seconds: u64) -> String {
+    match seconds {
+        ..120 => format!("{seconds} s ago"),
+        ..7200 => format!("{} min ago", seconds / 60),
+        ..172_800 => format!("{} h ago", seconds / 3600),
+        _ => format!("{} d ago", seconds / 86400),
     }
 }
 
@@ -98,7 +105,7 @@ mod tests {
             ["0.0", "29.8", "1234", NOTHING]
         );
         assert_eq!(
-            [money(5.9, "EUR"), money(5.0, "CHF")],
+            [money("5.90", "EUR"), money("5.00", "CHF")],
             ["€5.90", "5.00 CHF"]
         );
         assert_eq!(
