@@ -7,11 +7,15 @@ mod cli;
 mod common;
 mod disk;
 mod faults;
+mod init;
 mod kill;
+mod monitor;
 mod report;
 mod secrets;
 mod spool;
+mod terminal;
 mod up;
+mod validate;
 
 use std::path::Path;
 
