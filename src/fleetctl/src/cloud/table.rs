@@ -3,27 +3,26 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use fleet_operator::servers::{Change, Item, Kind, Plan, Verb};
+use fleet_operator::servers::{Change, Found, Item, Kind, Plan, Verb};
 use owo_colors::{AnsiColors, OwoColorize};
 use serde_json::{Value, json};
 
-use super::Cloud;
 use crate::failure::Failure;
 use crate::printer;
 
 const COLUMNS: [&str; 6] = ["KIND", "NAME", "LOCATION", "TYPE", "MONTHLY", "WHY"];
 
 /// Prints what will change, what is in the way, and what it costs.
-pub(crate) fn print(cloud: &Cloud, plan: &Plan) -> io::Result<()> {
-    let currency = &cloud.currency(plan);
+pub(crate) fn print(found: &Found, fleet: &str, plan: &Plan) -> io::Result<()> {
+    let currency = &found.pricing.currency;
     if plan.changes.is_empty() {
         printer::line(&format!(
             "{}: {} as the spec wants it, nothing to do",
-            cloud.wanted.fleet,
+            fleet,
             count(plan.unchanged.len(), "thing"),
         ))?;
     } else {
-        printer::line(&format!("{}: {}\n", cloud.wanted.fleet.bold(), summary(plan)))?;
+        printer::line(&format!("{}: {}\n", fleet.bold(), summary(plan)))?;
         let rows: Vec<_> = plan.changes.iter().map(row).collect();
         let widths: Vec<usize> = (0..COLUMNS.len())
             .map(|column| {
@@ -63,12 +62,12 @@ pub(crate) fn problems(plan: &Plan) -> Option<Failure> {
 }
 
 /// One object with everything.
-pub(crate) fn json(cloud: &Cloud, plan: &Plan) -> Value {
+pub(crate) fn json(found: &Found, fleet: &str, plan: &Plan) -> Value {
     let problems = plan.problems.iter().map(|problem| {
         json!({"message": problem.to_string(), "hint": problem.hint()})
     });
     json!({
-        "fleet": cloud.wanted.fleet,
+        "fleet": fleet,
         "converged": plan.is_converged(),
         "changes": plan.changes.iter().map(change_json).collect::<Vec<_>>(),
         "unchanged": plan.unchanged.iter().map(item_json).collect::<Vec<_>>(),
@@ -77,7 +76,7 @@ pub(crate) fn json(cloud: &Cloud, plan: &Plan) -> Value {
         "monthly": {
             "before": plan.monthly_before().to_string(),
             "after": plan.monthly_after().to_string(),
-            "currency": cloud.currency(plan),
+            "currency": found.pricing.currency,
             "vat": "net",
         },
     })
@@ -130,6 +129,13 @@ fn count(number: usize, what: &str) -> String {
         1 => format!("1 {what} is"),
         _ => format!("{number} {what}s are"),
     }
+}
+
+/// A thing in a line.
+pub(crate) fn item(item: &Item) -> String {
+    let Item { kind: of, name, location, server_type, monthly } = item;
+    let words = [Some(kind(*of).to_owned()), Some(name.clone()), location.clone(), server_type.clone(), monthly.map(|price| price.to_string())];
+    words.into_iter().flatten().collect::<Vec<_>>().join("  ")
 }
 
 fn row(change: &Change) -> [String; 6] {

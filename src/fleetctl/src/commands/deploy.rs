@@ -1,17 +1,14 @@
 //! `fleetctl deploy`: makes what the spec describes, and may be cut off and run again at any point.
 
-use std::process::ExitCode;
-
 use fleet_operator::servers::{Execution, Found, Outcome, Setup, StepError};
 use tokio::time::Instant;
 
 use fleet_telemetry::shutdown;
 
 use crate::ask;
-use crate::cli::cloud::{Deploy, Provider};
+use crate::cli::cloud::Deploy;
 use crate::cloud::progress::shown;
 use crate::cloud::{Cloud, table};
-use crate::cluster::{self, Cluster};
 use crate::failure::Failure;
 use crate::printer;
 
@@ -19,7 +16,7 @@ use crate::printer;
 /// answer was lost.
 const ROUNDS: usize = 3;
 
-pub(crate) async fn run(arguments: Deploy) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(arguments: Deploy) -> Result<(), Failure> {
     match shutdown::token()?.run_until_cancelled(deploy(&arguments)).await {
         Some(done) => done,
         None => Err(Failure::interrupted(&format!(
@@ -30,28 +27,22 @@ pub(crate) async fn run(arguments: Deploy) -> Result<ExitCode, Failure> {
     }
 }
 
-async fn deploy(arguments: &Deploy) -> Result<ExitCode, Failure> {
+async fn deploy(arguments: &Deploy) -> Result<(), Failure> {
     let Deploy {
         fleet,
         scope,
-        provider,
-        access,
         yes,
+        ..
     } = arguments;
-    if *provider == Provider::Existing {
-        cluster::install(fleet, access).await?;
-        return Ok(ExitCode::SUCCESS);
-    }
     let begun = Instant::now();
     let cloud = Cloud::open(fleet)?;
-    let cluster = (!scope.servers_only).then(|| Cluster::of(&cloud, access)).transpose()?;
-    let setup = cluster.as_ref().map_or(Setup::Hosts, Cluster::setup);
+    let setup = Setup::Hosts;
     let mut made = 0;
     let mut found = cloud.find().await?;
     for round in 0.. {
         let plan = cloud.plan(&found, &setup, scope.rebuild_control_plane).await?;
         if round == 0 {
-            table::print(&cloud, &plan)?;
+            table::print(&found, &cloud.wanted.fleet, &plan)?;
         }
         if let Some(failure) = table::problems(&plan) {
             return Err(failure);
@@ -82,11 +73,8 @@ async fn deploy(arguments: &Deploy) -> Result<ExitCode, Failure> {
         }
         found = cloud.find().await?;
     }
-    if let Some(cluster) = &cluster {
-        cluster.finish(&cloud, &found).await?;
-    }
     tell(&cloud, &found, made, begun, arguments);
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// What there is now, and what to type next.

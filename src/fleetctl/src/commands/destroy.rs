@@ -1,15 +1,14 @@
 //! `fleetctl destroy`: deletes what carries the fleet's label, and says what stays.
 
-use fleet_operator::servers::{Demolition, Found};
+use fleet_operator::servers::Demolition;
 use owo_colors::OwoColorize;
 
 use fleet_telemetry::shutdown;
 
 use crate::ask;
-use crate::cli::cloud::{Destroy, Provider};
+use crate::cli::cloud::Destroy;
 use crate::cloud::progress::shown;
 use crate::cloud::{Cloud, table};
-use crate::cluster;
 use crate::failure::Failure;
 use crate::printer;
 
@@ -27,18 +26,14 @@ async fn destroy(arguments: &Destroy) -> Result<(), Failure> {
     let Destroy {
         fleet,
         volumes,
-        provider,
-        access,
         yes,
+        ..
     } = arguments;
-    if *provider == Provider::Existing {
-        return cluster::remove(fleet, access, *yes).await;
-    }
     let cloud = Cloud::open(fleet)?;
     let name = &cloud.wanted.fleet;
     let found = cloud.find().await?;
-    let demolition = Demolition::of(&found, name, *volumes);
-    show(&cloud, &found, &demolition)?;
+    let demolition = Demolition::of(&found, &cloud.wanted, *volumes);
+    show(name, &demolition)?;
     if demolition.delete.is_empty() {
         return Ok(());
     }
@@ -47,7 +42,7 @@ async fn destroy(arguments: &Destroy) -> Result<(), Failure> {
     }
     let kept = demolition.keep.clone();
     let (deleted, remains) = shown(async |progress| {
-        demolition.run(&cloud.client, name, *volumes, progress).await
+        demolition.run(&cloud.client, &cloud.wanted, *volumes, progress).await
     })
     .await?;
     printer::note(&format!("\n{name}: {deleted} deleted"));
@@ -55,7 +50,6 @@ async fn destroy(arguments: &Destroy) -> Result<(), Failure> {
         printer::note(&format!("{} {} {} stays: --volumes deletes it, too", "note:".yellow().bold(), table::kind(item.kind), item.name));
     }
     let Some((item, error)) = remains.into_iter().next() else {
-        cluster::forget(name, access)?;
         return Ok(());
     };
     let hint = error.hint().unwrap_or_else(|| "run the same command again".to_owned());
@@ -64,19 +58,18 @@ async fn destroy(arguments: &Destroy) -> Result<(), Failure> {
 }
 
 /// What goes, and what stays.
-fn show(cloud: &Cloud, found: &Found, demolition: &Demolition) -> std::io::Result<()> {
-    let name = &cloud.wanted.fleet;
+fn show(name: &str, demolition: &Demolition) -> std::io::Result<()> {
     if demolition.delete.is_empty() {
         printer::line(&format!("{name}: nothing is there"))?;
     } else {
         printer::line(&format!("{}: {} to delete\n", name.bold(), demolition.delete.len()))?;
         for (item, _) in &demolition.delete {
-            printer::line(&format!(" {} {}", "-".red(), table::item(item, found).red()))?;
+            printer::line(&format!(" {} {}", "-".red(), table::item(item).red()))?;
         }
         printer::line("")?;
     }
     for item in &demolition.keep {
-        printer::line(&format!("   {}  stays, with its data, and costs on", table::item(item, found)))?;
+        printer::line(&format!("   {}  stays, with its data, and costs on", table::item(item)))?;
     }
     Ok(())
 }

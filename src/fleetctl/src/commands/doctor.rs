@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use crate::cli::Output;
-use crate::cli::cloud::Doctor;
+use crate::cli::cloud::Status;
 use crate::cloud::Cloud;
 use crate::failure::Failure;
 use crate::home::Home;
@@ -32,10 +32,10 @@ struct Check {
 }
 
 /// Requests below which it is said that few are left.
-const FEW_REQUESTS: i64 = 200;
+const FEW_REQUESTS: u32 = 200;
 
-pub(crate) async fn run(arguments: Doctor) -> Result<ExitCode, Failure> {
-    let Doctor { fleet, output } = arguments;
+pub(crate) async fn run(arguments: Status) -> Result<ExitCode, Failure> {
+    let Status { fleet, output } = arguments;
     let cloud = Cloud::open(&fleet)?;
     let mut checks = vec![ok("spec", format!("{} regions", cloud.manifest.collector.spec.regions.len()))];
     checks.extend(secrets(&cloud));
@@ -47,7 +47,7 @@ pub(crate) async fn run(arguments: Doctor) -> Result<ExitCode, Failure> {
             checks.extend(servers(&cloud.wanted, &found));
             checks.push(kubeconfig(&cloud)?);
         }
-        Err(failure) => checks.push(wrong("token", failure.to_string())),
+        Err(failure) => checks.push(wrong("token", failure.text())),
     }
     checks.push(program("ssh", &["-V"], "kubeconfig, ssh and logs need OpenSSH's client").await);
     show(output, &checks)?;
@@ -70,10 +70,10 @@ fn secrets(cloud: &Cloud) -> Vec<Check> {
 
 fn requests(client: &Client) -> Check {
     let budget = client.budget();
-    let says = match (budget.remaining, budget.limit) {
-        (Some(remaining), Some(limit)) => format!("{remaining} of {limit} an hour are left"),
-        _ => "the API did not say how many are left".to_owned(),
-    };
+    let says = budget.remaining.map_or_else(
+        || "the API did not say how many are left".to_owned(),
+        |remaining| format!("{remaining} of {} an hour are left", budget.limit),
+    );
     let few = budget.remaining.is_some_and(|remaining| remaining < FEW_REQUESTS);
     Check { what: "requests", verdict: if few { Verdict::Warning } else { Verdict::Ok }, says }
 }

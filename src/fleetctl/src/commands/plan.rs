@@ -24,8 +24,8 @@ pub(crate) async fn run(arguments: Plan) -> Result<ExitCode, Failure> {
     let found = cloud.find().await?;
     let plan = cloud.plan(&found, &setup, scope.rebuild_control_plane).await?;
     match output {
-        PlanOutput::Table => table::print(&cloud, &plan)?,
-        PlanOutput::Json => printer::line(&table::json(&cloud, &plan).to_string())?,
+        PlanOutput::Table => table::print(&found, &cloud.wanted.fleet, &plan)?,
+        PlanOutput::Json => printer::line(&table::json(&found, &cloud.wanted.fleet, &plan).to_string())?,
     }
     if let Some(failure) = table::problems(&plan) {
         return Err(failure);

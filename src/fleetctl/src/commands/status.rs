@@ -32,7 +32,7 @@ pub(crate) async fn run(arguments: Status) -> Result<(), Failure> {
             server.server_type.name.clone().into(),
             server.status.to_string().into(),
             server.ipv4().map(|address| address.to_string()).into(),
-            server.created.map(|time| time.strftime("%Y-%m-%d %H:%M").to_string()).into(),
+            server.created.strftime("%Y-%m-%d %H:%M").to_string().into(),
         ]);
     }
     Ok(printer::objects(arguments.output, &COLUMNS, &rows)?)
