@@ -2,8 +2,10 @@
 
 use std::process::ExitCode;
 
+use fleet_api::names::HCLOUD_TOKEN;
 use fleet_api::{ManifestError, SecretError};
 use fleet_collector::{SpecFileError, StartError};
+use fleet_operator::servers::SetupError;
 use fleet_store::postgres::PostgresError;
 use fleet_store::report::LoadError;
 use fleet_store::{ArchiveError, KeyError, StoreError};
@@ -14,11 +16,14 @@ use owo_colors::OwoColorize;
 use crate::printer;
 
 const UNEXPECTED: u8 = 1;
-const COMMAND_LINE: u8 = 2;
+/// `EX_USAGE` of sysexits.h: 2 is what `plan` says of changes.
+const COMMAND_LINE: u8 = 64;
 const BAD_FILE: u8 = 3;
 const REFUSED: u8 = 4;
 const STORE: u8 = 5;
 const ARCHIVE: u8 = 6;
+const CLOUD: u8 = 7;
+const INTERRUPTED: u8 = 130;
 
 /// An error on its way to a person.
 #[derive(Debug)]
@@ -65,6 +70,24 @@ impl Failure {
         }
     }
 
+    /// The provider cannot give, or does not do, what is wanted.
+    pub(crate) fn cloud(error: impl Into<anyhow::Error>, hint: &str) -> Self {
+        Self {
+            error: error.into(),
+            hint: Some(hint.to_owned()),
+            code: CLOUD,
+        }
+    }
+
+    /// Somebody wanted it to end.
+    pub(crate) fn interrupted(hint: &str) -> Self {
+        Self {
+            error: anyhow::anyhow!("interrupted"),
+            hint: Some(hint.to_owned()),
+            code: INTERRUPTED,
+        }
+    }
+
     /// Anything else, with what to do about it.
     pub(crate) fn with_hint(error: impl Into<anyhow::Error>, hint: &str) -> Self {
         Self {
@@ -81,8 +104,50 @@ impl Failure {
         }
     }
 
+    pub(crate) fn text(&self) -> String {
+        format!("{:#}", self.error)
+    }
+
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.code)
+    }
+}
+
+/// What clap says, with its own exit code only where nothing is wrong (`--help`).
+pub(crate) fn of_command_line(error: &clap::Error) -> ExitCode {
+    // Nobody is there to read it, then.
+    let _ = error.print();
+    ExitCode::from(if error.use_stderr() { COMMAND_LINE } else { 0 })
+}
+
+impl From<fleet_hetzner::Error> for Failure {
+    fn from(error: fleet_hetzner::Error) -> Self {
+        let code = if error.is_unauthorized() || error.is_forbidden() {
+            REFUSED
+        } else {
+            CLOUD
+        };
+        let mut hint = error.hint();
+        if error.is_unauthorized() {
+            hint = Some(format!(
+                "is the token in {HCLOUD_TOKEN}, or in the Secret of tokenSecretRef, the project's? make a new one in \
+                 the console (project, Security, API tokens) with read and write access"
+            ));
+        }
+        Self {
+            hint,
+            error: error.into(),
+            code,
+        }
+    }
+}
+
+impl From<SetupError> for Failure {
+    fn from(error: SetupError) -> Self {
+        Self::with_hint(
+            error,
+            "the names and labels of the spec go into what a server is told; correct them",
+        )
     }
 }
 

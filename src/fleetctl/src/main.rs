@@ -1,9 +1,13 @@
 //! `fleetctl`: what people type. Each subcommand is a file in `commands`.
 
+mod ask;
 mod bar;
 mod cli;
+mod cloud;
+mod cluster;
 mod commands;
 mod failure;
+mod home;
 mod place;
 mod printer;
 mod progress;
@@ -16,10 +20,13 @@ use crate::cli::{Cli, Command};
 use crate::failure::Failure;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return failure::of_command_line(&error),
+    };
     match tokio::runtime::Runtime::new() {
         Ok(runtime) => match runtime.block_on(run(cli)) {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(code) => code,
             Err(failure) => {
                 failure.print();
                 failure.exit_code()
@@ -32,8 +39,16 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: Cli) -> Result<(), Failure> {
-    match cli.command {
+async fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    let done = match cli.command {
+        Command::Plan(arguments) => return commands::plan::run(arguments).await,
+        Command::Deploy(arguments) => commands::deploy::run(arguments).await,
+        Command::Destroy(arguments) => commands::destroy::run(arguments).await,
+        Command::Status(arguments) => commands::status::run(arguments).await,
+        Command::Cost(arguments) => commands::cost::run(arguments).await,
+        Command::Doctor(arguments) => return commands::doctor::run(arguments).await,
+        Command::Ssh(arguments) => return commands::ssh::run(arguments).await,
+        Command::Logs(arguments) => return commands::ssh::logs(arguments).await,
         Command::Init(arguments) => commands::init::run(arguments),
         Command::Validate(arguments) => commands::validate::run(arguments),
         Command::Up(arguments) => commands::up::run(arguments).await,
@@ -46,7 +61,8 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Crd => commands::crd::run(),
         Command::Completion { shell } => commands::completion::run(shell),
         Command::Man { dir } => commands::man::run(dir.as_deref()),
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 #[cfg(test)]

@@ -122,7 +122,7 @@ fn another_type_means_a_rescale_and_a_disk_never_shrinks() {
     );
 
     let mut project = Project::deployed(&larger);
-    project.server("study-us-east").primary_disk_size = 80.0;
+    project.server("study-us-east").primary_disk_size = 80;
     let smaller = SPEC.replace("location: ash", "location: ash, serverTypes: [cpx11]");
     let plan = project.plan(&smaller);
     assert!(

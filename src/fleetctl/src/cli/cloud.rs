@@ -138,17 +138,6 @@ pub(crate) struct Kubeconfig {
     pub(crate) access: Access,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct Doctor {
-    #[command(flatten)]
-    pub(crate) fleet: FleetArgs,
-    #[command(flatten)]
-    pub(crate) access: Access,
-    /// How to print the rows
-    #[arg(short, long, value_enum, default_value_t)]
-    pub(crate) output: Output,
-}
-
 /// How a plan is printed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PlanOutput {

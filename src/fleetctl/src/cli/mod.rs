@@ -1,6 +1,7 @@
 //! The command line. Only types: what they do stands in `commands`.
 
 pub(crate) mod archive;
+pub(crate) mod cloud;
 pub(crate) mod init;
 pub(crate) mod monitor;
 pub(crate) mod validate;
@@ -26,11 +27,14 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  something unexpected
-  2  the command line is wrong
+  2  `plan` found something to do
   3  the file or a Secret in it is wrong
-  4  the network refuses the account; a person has to act
+  4  the network or the provider refuses the account or token; a person has to act
   5  the store, or the place for archives, cannot be read or written
   6  an archive is not what it should be
+  7  the provider cannot give, or does not do, what is wanted
+  64 the command line is wrong
+  130 interrupted; run it again to carry on
 
 Logs go to standard error; FLEET_LOG sets their level (info, debug, fleet_soulseek=debug).";
 
@@ -50,6 +54,22 @@ pub(crate) enum Command {
     Validate(Validate),
     /// Record on this machine what the spec describes, until Ctrl-C
     Up(Up),
+    /// Show what `deploy` would do, where, of which type, and what it costs
+    Plan(cloud::Plan),
+    /// Make the servers of a spec and bring the fleet up; may be cut off and run again
+    Deploy(cloud::Deploy),
+    /// Delete a fleet's servers and all that belongs to them, but not its volumes
+    Destroy(cloud::Destroy),
+    /// Show the servers of a fleet
+    Status(cloud::Status),
+    /// Show what a fleet costs a month as it is now
+    Cost(cloud::Status),
+    /// Look at everything that a deployment needs, and say what is wrong with it
+    Doctor(cloud::Status),
+    /// Log in to a server, or run a command there
+    Ssh(cloud::Ssh),
+    /// Show the journal of a server
+    Logs(cloud::Logs),
     /// Watch a fleet while it records: regions, servers, pods, archives
     Monitor(Monitor),
     /// Write what was recorded

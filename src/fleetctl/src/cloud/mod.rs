@@ -7,9 +7,7 @@ use fleet_api::Manifest;
 use fleet_api::names::{HCLOUD_ENDPOINT, HCLOUD_TOKEN};
 use fleet_collector::read_spec;
 use fleet_hetzner::Client;
-use fleet_operator::servers::{
-    Catalogue, Found, Plan, Setup, Situation, Wanted, plan,
-};
+use fleet_operator::servers::{Catalogue, Found, Plan, Setup, Situation, Wanted, plan};
 use jiff::Timestamp;
 use secrecy::SecretString;
 
@@ -29,7 +27,11 @@ impl Cloud {
     pub(crate) fn open(arguments: &FleetArgs) -> Result<Self, Failure> {
         let FleetArgs { file, secrets } = arguments;
         let manifest = read_spec(file, secrets.secrets_dir.as_deref())?;
-        let Some(wanted) = Wanted::of(&manifest.collector) else {
+        let wanted = Wanted::of(&manifest.collector).map_err(|error| {
+            let hint = "the name of the fleet becomes a label: letters, digits and dashes";
+            Failure::bad_file(error, hint.to_owned())
+        })?;
+        let Some(wanted) = wanted else {
             return Err(Failure::bad_file(
                 anyhow::anyhow!("{}: the spec names no servers", file.display()),
                 "write `infrastructure: {hetzner: {}}` into the spec, or use --provider existing with --kubeconfig"
@@ -46,7 +48,7 @@ impl Cloud {
 
     /// What is there.
     pub(crate) async fn find(&self) -> Result<Found, Failure> {
-        Ok(Found::find(&self.client, &self.wanted.fleet).await?)
+        Ok(Found::find(&self.client, &self.wanted).await?)
     }
 
     /// What has to be done. Stock is asked for only where it matters.
@@ -88,15 +90,10 @@ pub(crate) fn client(manifest: &Manifest) -> Result<Client, Failure> {
             )
         })?,
     };
-    let builder = Client::builder(token).user_agent(concat!("fleetctl/", env!("CARGO_PKG_VERSION")));
+    let builder =
+        Client::builder(token).user_agent(concat!("fleetctl/", env!("CARGO_PKG_VERSION")));
     let builder = match from_environment(HCLOUD_ENDPOINT) {
-        Some(endpoint) => {
-            let url = endpoint.parse().map_err(|error| {
-                let error = anyhow::anyhow!("{HCLOUD_ENDPOINT} is not a URL: {error}");
-                Failure::wrong_command_line(error, "write a URL like http://127.0.0.1:8080/v1")
-            })?;
-            builder.endpoint(url)
-        }
+        Some(endpoint) => builder.endpoint(endpoint),
         None => builder,
     };
     Ok(builder.build()?)

@@ -54,10 +54,14 @@ impl Display {
         while let Some(Event { item, state }) = events.recv().await {
             let name = format!("{} {}", kind(item.kind), item.name);
             match state {
-                State::Begun(what) if self.live => self.begin(&item, &format!("{} {name}", verb(what))),
+                State::Begun(what) if self.live => {
+                    self.begin(&item, &format!("{} {name}", verb(what)))
+                }
                 State::Begun(what) => printer::note(&format!("{} {name} ...", verb(what))),
                 State::Doing(what, percent) => self.advance(&item, &what, percent),
-                State::Note(text) => self.say(&format!("{} {name}: {text}", "note:".yellow().bold())),
+                State::Note(text) => {
+                    self.say(&format!("{} {name}: {text}", "note:".yellow().bold()))
+                }
                 State::Done => {
                     self.end(&item);
                     self.say(&format!("{} {name}", "done".green()));
@@ -71,8 +75,11 @@ impl Display {
     }
 
     fn begin(&mut self, item: &Item, what: &str) {
-        let style = ProgressStyle::with_template("{spinner:.green} {prefix}  {bar:20} {percent:>3} %  {msg:.dim}  {elapsed:.dim}");
-        let bar = ProgressBar::new(100).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let style = ProgressStyle::with_template(
+            "{spinner:.green} {prefix}  {bar:20} {percent:>3} %  {msg:.dim}  {elapsed:.dim}",
+        );
+        let bar = ProgressBar::new(100)
+            .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         let bar = self.lines.add(bar);
         bar.set_prefix(what.to_owned());
         bar.enable_steady_tick(TICK);

@@ -3,27 +3,26 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use fleet_operator::servers::{Change, Item, Kind, Plan, Verb};
+use fleet_operator::servers::{Change, Found, Item, Kind, Plan, Verb};
 use owo_colors::{AnsiColors, OwoColorize};
 use serde_json::{Value, json};
 
-use super::Cloud;
 use crate::failure::Failure;
 use crate::printer;
 
 const COLUMNS: [&str; 6] = ["KIND", "NAME", "LOCATION", "TYPE", "MONTHLY", "WHY"];
 
 /// Prints what will change, what is in the way, and what it costs.
-pub(crate) fn print(cloud: &Cloud, plan: &Plan) -> io::Result<()> {
-    let currency = &cloud.currency(plan);
+pub(crate) fn print(found: &Found, fleet: &str, plan: &Plan) -> io::Result<()> {
+    let currency = &found.pricing.currency;
     if plan.changes.is_empty() {
         printer::line(&format!(
             "{}: {} as the spec wants it, nothing to do",
-            cloud.wanted.fleet,
+            fleet,
             count(plan.unchanged.len(), "thing"),
         ))?;
     } else {
-        printer::line(&format!("{}: {}\n", cloud.wanted.fleet.bold(), summary(plan)))?;
+        printer::line(&format!("{}: {}\n", fleet.bold(), summary(plan)))?;
         let rows: Vec<_> = plan.changes.iter().map(row).collect();
         let widths: Vec<usize> = (0..COLUMNS.len())
             .map(|column| {
@@ -31,10 +30,17 @@ pub(crate) fn print(cloud: &Cloud, plan: &Plan) -> io::Result<()> {
                 cells.chain([COLUMNS[column].len()]).max().unwrap_or(0)
             })
             .collect();
-        printer::line(&format!("   {}", line(&COLUMNS.map(str::to_owned), &widths).bold()))?;
+        printer::line(&format!(
+            "   {}",
+            line(&COLUMNS.map(str::to_owned), &widths).bold()
+        ))?;
         for (change, row) in plan.changes.iter().zip(&rows) {
             let (sign, colour) = sign(change.verb);
-            printer::line(&format!("{} {}", format!(" {sign}").color(colour), line(row, &widths).color(colour)))?;
+            printer::line(&format!(
+                "{} {}",
+                format!(" {sign}").color(colour),
+                line(row, &widths).color(colour)
+            ))?;
         }
         printer::line("")?;
     }
@@ -59,16 +65,20 @@ pub(crate) fn problems(plan: &Plan) -> Option<Failure> {
     for problem in others {
         Failure::cloud(anyhow::Error::new(problem.clone()), problem.hint()).print();
     }
-    Some(Failure::cloud(anyhow::Error::new(last.clone()), last.hint()))
+    Some(Failure::cloud(
+        anyhow::Error::new(last.clone()),
+        last.hint(),
+    ))
 }
 
 /// One object with everything.
-pub(crate) fn json(cloud: &Cloud, plan: &Plan) -> Value {
-    let problems = plan.problems.iter().map(|problem| {
-        json!({"message": problem.to_string(), "hint": problem.hint()})
-    });
+pub(crate) fn json(found: &Found, fleet: &str, plan: &Plan) -> Value {
+    let problems = plan
+        .problems
+        .iter()
+        .map(|problem| json!({"message": problem.to_string(), "hint": problem.hint()}));
     json!({
-        "fleet": cloud.wanted.fleet,
+        "fleet": fleet,
         "converged": plan.is_converged(),
         "changes": plan.changes.iter().map(change_json).collect::<Vec<_>>(),
         "unchanged": plan.unchanged.iter().map(item_json).collect::<Vec<_>>(),
@@ -77,7 +87,7 @@ pub(crate) fn json(cloud: &Cloud, plan: &Plan) -> Value {
         "monthly": {
             "before": plan.monthly_before().to_string(),
             "after": plan.monthly_after().to_string(),
-            "currency": cloud.currency(plan),
+            "currency": found.pricing.currency,
             "vat": "net",
         },
     })
@@ -121,7 +131,9 @@ fn summary(plan: &Plan) -> String {
     for change in &plan.changes {
         *counts.entry(change.verb).or_default() += 1;
     }
-    let words = counts.iter().map(|(&of, count)| format!("{count} to {}", verb(of)));
+    let words = counts
+        .iter()
+        .map(|(&of, count)| format!("{count} to {}", verb(of)));
     words.collect::<Vec<_>>().join(", ")
 }
 
@@ -130,6 +142,25 @@ fn count(number: usize, what: &str) -> String {
         1 => format!("1 {what} is"),
         _ => format!("{number} {what}s are"),
     }
+}
+
+/// A thing in a line.
+pub(crate) fn item(item: &Item) -> String {
+    let Item {
+        kind: of,
+        name,
+        location,
+        server_type,
+        monthly,
+    } = item;
+    let words = [
+        Some(kind(*of).to_owned()),
+        Some(name.clone()),
+        location.clone(),
+        server_type.clone(),
+        monthly.map(|price| price.to_string()),
+    ];
+    words.into_iter().flatten().collect::<Vec<_>>().join("  ")
 }
 
 fn row(change: &Change) -> [String; 6] {

@@ -1,17 +1,14 @@
 //! `fleetctl deploy`: makes what the spec describes, and may be cut off and run again at any point.
 
-use std::process::ExitCode;
-
 use fleet_operator::servers::{Execution, Found, Outcome, Setup, StepError};
 use tokio::time::Instant;
 
 use fleet_telemetry::shutdown;
 
 use crate::ask;
-use crate::cli::cloud::{Deploy, Provider};
+use crate::cli::cloud::Deploy;
 use crate::cloud::progress::shown;
 use crate::cloud::{Cloud, table};
-use crate::cluster::{self, Cluster};
 use crate::failure::Failure;
 use crate::printer;
 
@@ -19,8 +16,11 @@ use crate::printer;
 /// answer was lost.
 const ROUNDS: usize = 3;
 
-pub(crate) async fn run(arguments: Deploy) -> Result<ExitCode, Failure> {
-    match shutdown::token()?.run_until_cancelled(deploy(&arguments)).await {
+pub(crate) async fn run(arguments: Deploy) -> Result<(), Failure> {
+    match shutdown::token()?
+        .run_until_cancelled(deploy(&arguments))
+        .await
+    {
         Some(done) => done,
         None => Err(Failure::interrupted(&format!(
             "what was begun goes on at the provider; `fleetctl deploy -f {0}` carries on, `fleetctl destroy -f {0}` \
@@ -30,28 +30,21 @@ pub(crate) async fn run(arguments: Deploy) -> Result<ExitCode, Failure> {
     }
 }
 
-async fn deploy(arguments: &Deploy) -> Result<ExitCode, Failure> {
+async fn deploy(arguments: &Deploy) -> Result<(), Failure> {
     let Deploy {
-        fleet,
-        scope,
-        provider,
-        access,
-        yes,
+        fleet, scope, yes, ..
     } = arguments;
-    if *provider == Provider::Existing {
-        cluster::install(fleet, access).await?;
-        return Ok(ExitCode::SUCCESS);
-    }
     let begun = Instant::now();
     let cloud = Cloud::open(fleet)?;
-    let cluster = (!scope.servers_only).then(|| Cluster::of(&cloud, access)).transpose()?;
-    let setup = cluster.as_ref().map_or(Setup::Hosts, Cluster::setup);
+    let setup = Setup::Hosts;
     let mut made = 0;
     let mut found = cloud.find().await?;
     for round in 0.. {
-        let plan = cloud.plan(&found, &setup, scope.rebuild_control_plane).await?;
+        let plan = cloud
+            .plan(&found, &setup, scope.rebuild_control_plane)
+            .await?;
         if round == 0 {
-            table::print(&cloud, &plan)?;
+            table::print(&found, &cloud.wanted.fleet, &plan)?;
         }
         if let Some(failure) = table::problems(&plan) {
             return Err(failure);
@@ -82,11 +75,8 @@ async fn deploy(arguments: &Deploy) -> Result<ExitCode, Failure> {
         }
         found = cloud.find().await?;
     }
-    if let Some(cluster) = &cluster {
-        cluster.finish(&cloud, &found).await?;
-    }
     tell(&cloud, &found, made, begun, arguments);
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// What there is now, and what to type next.
@@ -98,7 +88,9 @@ fn tell(cloud: &Cloud, found: &Found, made: usize, begun: Instant, arguments: &D
         begun.elapsed().as_secs()
     ));
     let file = arguments.fleet.file.display();
-    printer::note(&format!("next: fleetctl monitor -f {file}, or fleetctl ssh -f {file} control-plane"));
+    printer::note(&format!(
+        "next: fleetctl monitor -f {file}, or fleetctl ssh -f {file} control-plane"
+    ));
 }
 
 /// Every failure, the last one with its exit code.
@@ -112,10 +104,20 @@ fn incomplete(outcome: Outcome) -> Failure {
     let Some((verb, item, error)) = first else {
         return Failure::with_hint(anyhow::anyhow!("nothing was done"), "run it again");
     };
-    let hint = error.hint().unwrap_or_else(|| "run the same command again; it carries on where it was".to_owned());
+    let hint = error
+        .hint()
+        .unwrap_or_else(|| "run the same command again; it carries on where it was".to_owned());
     let refused = is_about_the_token(&error);
-    let what = format!("{} {} {}", table::verb(verb), table::kind(item.kind), item.name);
-    let error = anyhow::Error::new(error).context(format!("{count} of {} changes were not made, first: {what}", count + done));
+    let what = format!(
+        "{} {} {}",
+        table::verb(verb),
+        table::kind(item.kind),
+        item.name
+    );
+    let error = anyhow::Error::new(error).context(format!(
+        "{count} of {} changes were not made, first: {what}",
+        count + done
+    ));
     if refused {
         Failure::refused(error, &hint)
     } else {
@@ -128,9 +130,17 @@ fn is_about_the_token(error: &StepError) -> bool {
 }
 
 fn not_converged(cloud: &Cloud, plan: &fleet_operator::servers::Plan) -> Failure {
-    let left: Vec<String> = plan.changes.iter().map(|change| change.item.name.clone()).collect();
+    let left: Vec<String> = plan
+        .changes
+        .iter()
+        .map(|change| change.item.name.clone())
+        .collect();
     Failure::cloud(
-        anyhow::anyhow!("{} is still not as the spec wants it: {}", cloud.wanted.fleet, left.join(", ")),
+        anyhow::anyhow!(
+            "{} is still not as the spec wants it: {}",
+            cloud.wanted.fleet,
+            left.join(", ")
+        ),
         "somebody else may be changing the same fleet; look at `fleetctl plan`",
     )
 }

@@ -169,7 +169,7 @@ impl Execution<'_> {
                 .iter()
                 .find(|there| there.name == wanted.name)?;
             let differs = !firewall::same_rules(&there.rules, &wanted.rules);
-            differs.then(|| (there.id, wanted))
+            differs.then_some((there.id, wanted))
         });
         for (id, wanted) in renewals.collect::<Vec<_>>() {
             let item = Item::free(Kind::Firewall, &wanted.name);

@@ -17,7 +17,7 @@ pub(super) fn plan(situation: &Situation<'_>, plan: &mut Plan) {
             }
             (_, Some(_)) => {}
             (SshKey::Named(name), None) => {
-                plan.problems.push(Problem::NoSshKey { name: name.clone() })
+                plan.problems.push(Problem::NoSshKey { name: name.clone() });
             }
             (SshKey::Public(text), None) => {
                 let step = Step::CreateSshKey {
@@ -72,10 +72,6 @@ fn body(public_key: &str) -> Vec<&str> {
 /// The name of a key that a fleet brings along.
 fn name(wanted: &Wanted, public_key: &str) -> String {
     let digest = Sha256::digest(body(public_key).join(" "));
-    let short: String = digest
-        .iter()
-        .take(4)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("{}-{short}", wanted.fleet)
+    let short: u32 = digest.iter().take(4).fold(0, |short, &byte| short << 8 | u32::from(byte));
+    format!("{}-{short:08x}", wanted.fleet)
 }

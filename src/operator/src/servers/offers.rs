@@ -74,15 +74,26 @@ impl Refused {
 pub struct Offers {
     /// In the order of preference.
     pub available: Vec<Offer>,
-    /// Type, location, reason.
+    /// Type, location, reason; in the order of preference.
     pub refused: Vec<(String, String, Refused)>,
+    /// How many of those would have been better than the best that is available.
+    better: usize,
 }
 
 impl Offers {
-    /// The refusals in words: `cx33 sold out in nbg1, fsn1`.
+    /// All refusals in words: `cx33 sold out in nbg1, fsn1`.
     pub fn refusals(&self) -> String {
+        Self::words(&self.refused)
+    }
+
+    /// The refusals of what would have been better than the best that is available.
+    pub fn better_refusals(&self) -> String {
+        Self::words(self.refused.get(..self.better).unwrap_or_default())
+    }
+
+    fn words(refused: &[(String, String, Refused)]) -> String {
         let mut words: Vec<(String, Vec<&str>)> = Vec::new();
-        for (server_type, location, why) in &self.refused {
+        for (server_type, location, why) in refused {
             let what = format!("{server_type} {}", why.word());
             match words.iter_mut().find(|(known, _)| *known == what) {
                 Some((_, locations)) => locations.push(location),
@@ -144,7 +155,12 @@ impl Catalogue {
         for server_type in self.preferences(server) {
             for location in &server.locations {
                 match self.offer(&server_type, location, now) {
-                    Ok(offer) => offers.available.push(offer),
+                    Ok(offer) => {
+                        if offers.available.is_empty() {
+                            offers.better = offers.refused.len();
+                        }
+                        offers.available.push(offer);
+                    }
                     Err(why) => {
                         offers
                             .refused

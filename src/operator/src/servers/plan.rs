@@ -334,7 +334,7 @@ fn plan_servers(
         }
         if server.role == Role::ControlPlane {
             let location = there.map(|server| server.location.name.clone());
-            plan_volume(situation, server, location.as_deref(), plan)?;
+            plan_volume(situation, server, location.as_deref(), plan);
             plan_address(situation, server, location.as_deref(), plan);
         }
     }
@@ -381,11 +381,10 @@ fn plan_new(
         });
         return Ok(());
     };
-    let preferred = offers.refused.is_empty();
-    let why = if preferred || server.server_types.is_empty() {
+    let why = if server.server_types.is_empty() {
         String::new()
     } else {
-        offers.refusals()
+        offers.better_refusals()
     };
     let group = groups.place(&server.name, &best.location);
     let mut item = Item {
@@ -423,7 +422,7 @@ fn plan_volume(
     server: &WantedServer,
     location: Option<&str>,
     plan: &mut Plan,
-) -> Result<(), CatalogueNeeded> {
+) {
     let Situation { wanted, found, .. } = situation;
     let existing = found
         .volumes
@@ -474,7 +473,6 @@ fn plan_volume(
                 .push(item(volume.size, Some(&volume.location.name)));
         }
     }
-    Ok(())
 }
 
 /// The control plane's address, which nodes are told and so has to outlive the server.

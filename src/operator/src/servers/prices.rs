@@ -21,5 +21,5 @@ pub fn volume(pricing: &Pricing, size: u64) -> Money {
         .volume
         .as_ref()
         .and_then(|price| price.price_per_gb_month.net().ok());
-    price.unwrap_or_default() * u32::try_from(size).unwrap_or(u32::MAX)
+    (price.unwrap_or_default() * u32::try_from(size).unwrap_or(u32::MAX)).rounded()
 }

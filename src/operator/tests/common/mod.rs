@@ -27,21 +27,19 @@ pub(crate) fn with_regions(regions: &str) -> String {
 
 pub(crate) fn wanted(spec: &str) -> Wanted {
     let manifest = Manifest::parse(spec, "test").unwrap();
-    Wanted::of(&manifest.collector).unwrap()
+    Wanted::of(&manifest.collector).unwrap().unwrap()
 }
 
 /// Each change in a line: what happens, to what, where, of which type, at what price.
 pub(crate) fn changes(plan: &Plan) -> Vec<String> {
     let line = |change: &fleet_operator::servers::Change| {
         let item = &change.item;
-        let kind = format!("{:?}", item.kind);
-        let kind = match kind.as_str() {
-            "SshKey" => "ssh-key",
-            "PrimaryIp" => "primary-ip",
-            "PlacementGroup" => "placement-group",
-            other => &other.to_lowercase(),
-        }
-        .to_owned();
+        let kind = match item.kind {
+            fleet_operator::servers::Kind::SshKey => "ssh-key".to_owned(),
+            fleet_operator::servers::Kind::PrimaryIp => "primary-ip".to_owned(),
+            fleet_operator::servers::Kind::PlacementGroup => "placement-group".to_owned(),
+            other => format!("{other:?}").to_lowercase(),
+        };
         let verb = format!("{:?}", change.verb).to_lowercase();
         let price = item
             .monthly
@@ -72,8 +70,14 @@ impl Project {
     pub(crate) fn empty() -> Self {
         Self {
             found: Found {
+                servers: Vec::new(),
+                ssh_keys: Vec::new(),
+                firewalls: Vec::new(),
+                networks: Vec::new(),
+                volumes: Vec::new(),
+                primary_ips: Vec::new(),
+                placement_groups: Vec::new(),
                 pricing: pricing(),
-                ..Found::default()
             },
             catalogue: Some(catalogue()),
             rebuild_control_plane: false,
@@ -96,7 +100,7 @@ impl Project {
                 "public_net": {"ipv4": {"id": 500 + index, "ip": format!("127.80.0.{}", index + 1)}},
                 "server_type": server_type(&item.server_type.clone().unwrap()),
                 "location": location_json(&location),
-                "image": {"id": 1, "name": "debian-12", "architecture": "x86"},
+                "image": {"id": 1, "name": "debian-12", "architecture": "x86"}, "primary_disk_size": 40,
                 "labels": server.labels(&wanted.fleet),
             })));
         }
@@ -117,7 +121,7 @@ impl Project {
         {
             project.found.firewalls.push(from(json!({
                 "id": 10 + index, "name": firewall.name, "rules": firewall.rules, "labels": ours(),
-                "applied_to": [{"type": "label_selector", "label_selector": {"selector": firewall.selector}}],
+                "applied_to": [{"type": "label_selector", "label_selector": {"selector": firewall.selector.to_string()}}],
             })));
         }
         let digests = Setup::Hosts.digests(&wanted, &project.found).unwrap();
@@ -175,7 +179,11 @@ fn ours() -> Value {
     json!({"researchfleet.io/fleet": "study"})
 }
 
-fn from<T: DeserializeOwned>(value: Value) -> T {
+/// Everything in a project has a moment of its making.
+fn from<T: DeserializeOwned>(mut value: Value) -> T {
+    if let Some(fields) = value.as_object_mut() {
+        fields.entry("created").or_insert(json!("2026-11-01T00:00:00Z"));
+    }
     serde_json::from_value(value).unwrap()
 }
 
