@@ -14,7 +14,10 @@ use super::faults::Obstacle;
 use super::project::Project;
 use super::rate::{Bucket, Level};
 use super::route::{Answer, Call, Query, Routes};
-use super::{actions, images, offers, primary_ips, servers, ssh_keys};
+use super::{
+    actions, firewalls, floating_ips, images, networks, offers, placement_groups, primary_ips,
+    servers, ssh_keys, volumes,
+};
 use crate::random::Random;
 
 /// More requests than these are forgotten, the oldest first.
@@ -74,11 +77,16 @@ impl Gate {
     pub(crate) fn new(project: Project, tokens: Tokens, bucket: Bucket, host: String) -> Self {
         let routes = [
             actions::routes(),
+            firewalls::routes(),
+            floating_ips::routes(),
             images::routes(),
+            networks::routes(),
             offers::routes(),
+            placement_groups::routes(),
             primary_ips::routes(),
             servers::routes(),
             ssh_keys::routes(),
+            volumes::routes(),
         ];
         Self {
             project,
@@ -155,6 +163,9 @@ impl Gate {
             body: incoming.body,
             url: &url,
         });
+        if incoming.method != Method::GET && answer.is_ok() {
+            self.project.labels_may_have_changed();
+        }
         answer
     }
 

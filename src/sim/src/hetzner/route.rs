@@ -143,6 +143,10 @@ pub(crate) fn post(path: &str, handler: Handler) -> Route {
     Route::new(Method::POST, path, handler)
 }
 
+pub(crate) fn put(path: &str, handler: Handler) -> Route {
+    Route::new(Method::PUT, path, handler)
+}
+
 pub(crate) fn delete(path: &str, handler: Handler) -> Route {
     Route::new(Method::DELETE, path, handler)
 }

@@ -4,8 +4,10 @@ use serde_json::json;
 
 use super::create::password as root_password_of;
 use super::{Server, not_stopped, read_user_data};
+use crate::hetzner::dns;
 use crate::hetzner::errors::ApiError;
 use crate::hetzner::fields::IdOrName;
+use crate::hetzner::primary_ips::PrimaryIp;
 use crate::hetzner::project::Project;
 use crate::hetzner::resource::Resource;
 use crate::hetzner::route::{Answer, Call, Reply};
@@ -175,4 +177,26 @@ fn begin(
         .project
         .begin(command, &[(Server::KIND, call.id())], effect);
     call.action(action)
+}
+
+/// Names the addresses that the server has.
+pub(crate) fn dns_ptr(call: &mut Call<'_>) -> Answer {
+    let id = call.id();
+    call.project.find::<Server>(id)?;
+    let wanted = dns::Wanted::read(call)?;
+    let mut addresses = call
+        .project
+        .state
+        .primary_ips
+        .values()
+        .filter(|ip| ip.assignee == Some(id));
+    let Some(ip) = addresses
+        .find(|ip| wanted.is_in(&ip.ip))
+        .map(|ip| ip.meta.id)
+    else {
+        return Err(ApiError::field("ip", "does not belong to the server"));
+    };
+    begin(call, "change_dns_ptr", move |project| {
+        project.change::<PrimaryIp>(ip, |ip| wanted.apply(&mut ip.dns_ptr));
+    })
 }
