@@ -184,7 +184,7 @@ fn assign(call: &mut Call<'_>) -> Answer {
     call.project.referred::<Server>("server", server)?;
     call.project.check_unlocked::<Server>(server)?;
     let action = give(call.project, id, server);
-    call.action(action)
+    Ok(call.action(action))
 }
 
 fn unassign(call: &mut Call<'_>) -> Answer {
@@ -201,7 +201,7 @@ fn unassign(call: &mut Call<'_>) -> Answer {
         .begin("unassign_floating_ip", resources, move |project| {
             project.change::<FloatingIp>(id, |ip| ip.server = None);
         });
-    call.action(action)
+    Ok(call.action(action))
 }
 
 fn change_dns_ptr(call: &mut Call<'_>) -> Answer {
@@ -217,5 +217,5 @@ fn change_dns_ptr(call: &mut Call<'_>) -> Answer {
             project.change::<FloatingIp>(id, |ip| wanted.apply(&mut ip.dns_ptr));
         },
     );
-    call.action(action)
+    Ok(call.action(action))
 }

@@ -249,7 +249,7 @@ pub(crate) fn of_server(call: &mut Call<'_>) -> Answer {
     project.state.images.insert(id, image);
     let resources = &[(Server::KIND, server), (Image::KIND, id)];
     let action = project.begin("create_image", resources, move |project| {
-        finish(project, id)
+        finish(project, id);
     });
     let image = call.project.find::<Image>(id)?.view(call.project);
     Ok(Reply::created(

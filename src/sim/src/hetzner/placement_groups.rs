@@ -114,7 +114,7 @@ pub(crate) fn add_server(call: &mut Call<'_>) -> Answer {
     let action = project.begin("add_to_placement_group", resources, move |project| {
         project.change::<Server>(id, |server| server.placement_group = Some(group));
     });
-    call.action(action)
+    Ok(call.action(action))
 }
 
 pub(crate) fn remove_server(call: &mut Call<'_>) -> Answer {
@@ -131,5 +131,5 @@ pub(crate) fn remove_server(call: &mut Call<'_>) -> Answer {
     let action = project.begin("remove_from_placement_group", resources, move |project| {
         project.change::<Server>(id, |server| server.placement_group = None);
     });
-    call.action(action)
+    Ok(call.action(action))
 }

@@ -183,7 +183,7 @@ pub(crate) fn change_protection<T: Resource>(call: &mut Call<'_>) -> Answer {
     let mut fields = call.fields()?;
     let protected = fields.optional::<bool>("delete").unwrap_or(now);
     fields.finish()?;
-    protect::<T>(call, protected)
+    Ok(protect::<T>(call, protected))
 }
 
 /// The same where the field may not be left out.
@@ -192,10 +192,10 @@ pub(crate) fn set_protection<T: Resource>(call: &mut Call<'_>) -> Answer {
     let mut fields = call.fields()?;
     let protected: bool = fields.required("delete");
     fields.finish()?;
-    protect::<T>(call, protected)
+    Ok(protect::<T>(call, protected))
 }
 
-fn protect<T: Resource>(call: &mut Call<'_>, protected: bool) -> Answer {
+fn protect<T: Resource>(call: &mut Call<'_>, protected: bool) -> Reply {
     let id = call.id();
     let action = call
         .project

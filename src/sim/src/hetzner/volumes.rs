@@ -175,7 +175,7 @@ fn attach(call: &mut Call<'_>) -> Answer {
     call.project.check_attachable("server", id, &location)?;
     call.project.check_unlocked::<Server>(server)?;
     let action = call.project.attach_volume(None, id, server);
-    call.action(action)
+    Ok(call.action(action))
 }
 
 impl Project {
@@ -236,7 +236,7 @@ fn detach(call: &mut Call<'_>) -> Answer {
     let action = project.begin("detach_volume", resources, move |project| {
         project.change::<Volume>(id, |volume| volume.server = None);
     });
-    call.action(action)
+    Ok(call.action(action))
 }
 
 fn resize(call: &mut Call<'_>) -> Answer {
@@ -255,5 +255,5 @@ fn resize(call: &mut Call<'_>) -> Answer {
             project.change::<Volume>(id, |volume| volume.size = size);
             project.charge_volume(id);
         });
-    call.action(action)
+    Ok(call.action(action))
 }

@@ -6,18 +6,18 @@ use crate::client::{ACTION, pass, server, start_with};
 
 /// What a program on the server with this address reads.
 async fn read(metadata: std::net::SocketAddr, from: &str, path: &str) -> (u16, String) {
-    let from: IpAddr = from.parse().unwrap();
+    let from: IpAddr = from.parse().expect("an address");
     let http = reqwest::Client::builder()
         .local_address(from)
         .pool_idle_timeout(None)
         .build()
-        .unwrap();
+        .expect("a client");
     let reply = http
         .get(format!("http://{metadata}/hetzner/v1/{path}"))
         .send()
         .await
-        .unwrap();
-    (reply.status().as_u16(), reply.text().await.unwrap())
+        .expect("an answer");
+    (reply.status().as_u16(), reply.text().await.expect("text"))
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,7 +16,7 @@ use crate::hetzner::servers::Server;
 const MOST_OF_A_SERVER: usize = 5;
 
 pub(super) fn read_targets(fields: &mut Fields, name: &str) -> Vec<Target> {
-    let targets = fields.each(name, |fields| {
+    fields.each(name, |fields| {
         if fields.choice("type", &["server", "label_selector"]) == "server" {
             let server = fields.nested("server", |server| server.required::<i64>("id"));
             if server.is_none() {
@@ -38,8 +38,7 @@ pub(super) fn read_targets(fields: &mut Fields, name: &str) -> Vec<Target> {
             selector: selector.unwrap_or_default(),
             servers: Vec::new(),
         }
-    });
-    targets
+    })
 }
 
 /// Whether the servers are there and can have one more firewall.
@@ -74,7 +73,7 @@ impl Project {
     /// Applies a firewall to a server that is being made.
     pub(crate) fn apply_from_the_beginning(&mut self, firewall: i64, server: i64) {
         self.change::<Firewall>(firewall, |firewall| {
-            firewall.targets.push(Target::Server(server))
+            firewall.targets.push(Target::Server(server));
         });
     }
 }

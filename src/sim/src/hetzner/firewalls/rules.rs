@@ -82,13 +82,14 @@ fn check(fields: &mut Fields, rule: &Rule) {
         }
     }
     let has_ports = ["tcp", "udp"].contains(&rule.protocol.as_str());
-    match &rule.port {
-        Some(_) if !has_ports => fields.wrong("port", format!("{} has no ports", rule.protocol)),
-        Some(port) if !is_port(port) => {
-            fields.wrong("port", "has to be a port or a range of ports")
-        }
-        None if has_ports => fields.wrong("port", "Missing data for required field."),
-        _ => {}
+    let wrong = match &rule.port {
+        Some(_) if !has_ports => Some("has to be left out for this protocol"),
+        Some(port) if !is_port(port) => Some("has to be a port or a range of ports"),
+        None if has_ports => Some("Missing data for required field."),
+        _ => None,
+    };
+    if let Some(wrong) = wrong {
+        fields.wrong("port", wrong);
     }
     let longest = LONGEST_DESCRIPTION;
     if rule

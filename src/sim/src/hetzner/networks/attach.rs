@@ -45,7 +45,7 @@ pub(crate) fn attach(call: &mut Call<'_>) -> Answer {
     let zone = project.zone_of(id);
     project.check_room_in_network(network, Some(id), &zone, &place)?;
     let action = project.attach_to_network(None, network, id, place);
-    call.action(action)
+    Ok(call.action(action))
 }
 
 fn read_address(fields: &mut Fields) -> Ipv4Addr {
@@ -101,7 +101,7 @@ impl Project {
         let mut others = nets
             .iter()
             .filter_map(|net| self.state.networks.get(&net.network));
-        if others.any(|other| overlap(&other.ip_range, &network.ip_range)) {
+        if others.any(|other| overlap(other.ip_range, network.ip_range)) {
             let message = "network overlaps with another one of the server";
             return Err(ApiError::new("networks_overlap", message));
         }
@@ -210,10 +210,10 @@ pub(crate) fn detach(call: &mut Call<'_>) -> Answer {
         .project
         .begin("detach_from_network", resources, move |project| {
             project.change::<Server>(id, |server| {
-                server.private_net.retain(|net| net.network != network)
+                server.private_net.retain(|net| net.network != network);
             });
         });
-    call.action(action)
+    Ok(call.action(action))
 }
 
 fn check_attached(project: &Project, server: i64, network: i64) -> Result<(), ApiError> {
@@ -264,5 +264,5 @@ pub(crate) fn alias(call: &mut Call<'_>) -> Answer {
             }
         });
     });
-    call.action(action)
+    Ok(call.action(action))
 }

@@ -80,7 +80,7 @@ fn begin(
                 network.routes = routes;
             });
         });
-    call.action(action)
+    Ok(call.action(action))
 }
 
 fn ready(call: &Call<'_>) -> Result<Fields, ApiError> {

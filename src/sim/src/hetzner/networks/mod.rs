@@ -104,7 +104,7 @@ impl Network {
         let free = |range: &Ipv4Net| {
             self.subnets
                 .iter()
-                .all(|subnet| !overlap(&subnet.ip_range, range))
+                .all(|subnet| !overlap(subnet.ip_range, *range))
         };
         let WantedSubnet {
             kind,
@@ -160,8 +160,8 @@ impl Network {
     }
 }
 
-fn overlap(one: &Ipv4Net, other: &Ipv4Net) -> bool {
-    one.contains(other) || other.contains(one)
+fn overlap(one: Ipv4Net, other: Ipv4Net) -> bool {
+    one.contains(&other) || other.contains(&one)
 }
 
 struct WantedSubnet {

@@ -52,7 +52,7 @@ pub(super) fn assign(call: &mut Call<'_>) -> Answer {
     let action = project.begin("assign_primary_ip", resources, move |project| {
         project.change::<PrimaryIp>(id, |ip| ip.assignee = Some(server));
     });
-    call.action(action)
+    Ok(call.action(action))
 }
 
 pub(super) fn unassign(call: &mut Call<'_>) -> Answer {
@@ -73,5 +73,5 @@ pub(super) fn unassign(call: &mut Call<'_>) -> Answer {
     let action = project.begin("unassign_primary_ip", resources, move |project| {
         project.change::<PrimaryIp>(id, |ip| ip.assignee = None);
     });
-    call.action(action)
+    Ok(call.action(action))
 }

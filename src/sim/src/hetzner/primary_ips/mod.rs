@@ -143,5 +143,5 @@ fn change_dns_ptr(call: &mut Call<'_>) -> Answer {
         .begin("change_dns_ptr", &[(PrimaryIp::KIND, id)], move |project| {
             project.change::<PrimaryIp>(id, |ip| wanted.apply(&mut ip.dns_ptr));
         });
-    call.action(action)
+    Ok(call.action(action))
 }
