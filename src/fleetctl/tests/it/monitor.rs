@@ -7,7 +7,7 @@ use fleet_sim::hetzner::{Api, Options, TOKEN};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::common::{Program, Spec, ended, listening, server};
+use crate::common::{Program, Spec, ended, listening, server, until};
 use crate::terminal::{CTRL_C, OnTerminal};
 use crate::{fleetctl, up};
 
@@ -221,12 +221,12 @@ async fn it_says_what_to_name() {
     let tmp = tempfile::tempdir().unwrap();
     fs::write(tmp.path().join("study.yaml"), SERVERS).unwrap();
     for (arguments, code, part) in [
-        (&["--once"][..], 2, "there is nothing to watch"),
-        (&["--metrics", "127.0.0.1:9090"], 2, "add --once"),
-        (&["-o", "json", "--metrics", "127.0.0.1:9090"], 2, "--once"),
+        (&["--once"][..], 64, "there is nothing to watch"),
+        (&["--metrics", "127.0.0.1:9090"], 64, "add --once"),
+        (&["-o", "json", "--metrics", "127.0.0.1:9090"], 64, "--once"),
         (
             &["--metrics", "ftp://example.org"],
-            2,
+            64,
             "write an address like",
         ),
         (
@@ -260,12 +260,15 @@ async fn on_a_screen(end: impl AsyncFnOnce(&mut OnTerminal)) {
     let mut screen = OnTerminal::start(command.into_std(), 80, 24);
     screen.shows("Regions").await;
     screen.shows("south").await;
-    assert!(!screen.is_as_before(), "keys come one by one");
+    assert!(screen.is_full_screen() && !screen.is_as_before());
     end(&mut screen).await;
-    // The alternate screen is left: what was there before is there again.
-    screen.shows("\x1b[?1049l").await;
     assert_eq!(screen.ended().await, Some(0));
     assert!(screen.is_as_before());
+    until("what was there before", async || {
+        (!screen.is_full_screen()).then_some(())
+    })
+    .await;
+    assert_eq!(screen.screen(), "");
 }
 
 #[tokio::test]
@@ -275,7 +278,10 @@ async fn on_a_terminal_keys_are_heard_until_it_is_quit() {
         screen.shows("the region before").await;
         // The first goes back, the second quits.
         screen.press("\x1b");
-        screen.shows("OVER TIME").await;
+        until("the help is gone", async || {
+            (!screen.screen().contains("the region before")).then_some(())
+        })
+        .await;
         screen.press("q");
     })
     .await;
