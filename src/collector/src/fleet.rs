@@ -167,6 +167,8 @@ impl Fleet {
                 name,
                 listen,
                 credentials_secret_ref: _,
+                location: _,
+                server_types: _,
             } = region;
             let config = session::Config {
                 listen_port: port(listen.port).unwrap_or_default(),

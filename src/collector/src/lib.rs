@@ -19,5 +19,5 @@ pub use self::canary::CanaryState;
 pub use self::collector::{Collector, End};
 pub use self::fleet::{Fleet, Options, RunningRegion, StartError, scheme};
 pub use self::metrics::Metrics;
-pub use self::spec_file::{SpecFileError, read_spec};
+pub use self::spec_file::{SpecFileError, add_secrets, read_spec};
 pub use self::state::{Phase, State};

@@ -58,12 +58,17 @@ pub fn read_spec(file: &Path, secrets_dir: Option<&Path>) -> Result<Manifest, Sp
     })?;
     let mut manifest = Manifest::parse(&text, &origin)?;
     if let Some(dir) = secrets_dir {
-        add_secrets(&mut manifest, dir).map_err(|source| SpecFileError::Secrets {
-            dir: dir.to_owned(),
-            source,
-        })?;
+        add_secrets(&mut manifest, dir)?;
     }
     Ok(manifest)
+}
+
+/// Adds the Secrets in a directory laid out as Kubernetes mounts them.
+pub fn add_secrets(manifest: &mut Manifest, dir: &Path) -> Result<(), SpecFileError> {
+    read_secrets(manifest, dir).map_err(|source| SpecFileError::Secrets {
+        dir: dir.to_owned(),
+        source,
+    })
 }
 
 fn read_stdin() -> io::Result<String> {
@@ -73,7 +78,7 @@ fn read_stdin() -> io::Result<String> {
 }
 
 /// A directory for each Secret, a file for each key. Hidden entries are Kubernetes' own links.
-fn add_secrets(manifest: &mut Manifest, dir: &Path) -> io::Result<()> {
+fn read_secrets(manifest: &mut Manifest, dir: &Path) -> io::Result<()> {
     for secret in visible(dir)? {
         let mut values = BTreeMap::new();
         for key in visible(&secret)? {

@@ -39,5 +39,8 @@ fn ask(question: &str) -> Result<String, Failure> {
 }
 
 fn declined() -> Failure {
-    Failure::with_hint(anyhow::anyhow!("nothing was changed"), "it was not confirmed")
+    Failure::with_hint(
+        anyhow::anyhow!("nothing was changed"),
+        "it was not confirmed",
+    )
 }

@@ -144,7 +144,10 @@ impl From<fleet_hetzner::Error> for Failure {
 
 impl From<SetupError> for Failure {
     fn from(error: SetupError) -> Self {
-        Self::with_hint(error, "the names and labels of the spec go into what a server is told; correct them")
+        Self::with_hint(
+            error,
+            "the names and labels of the spec go into what a server is told; correct them",
+        )
     }
 }
 

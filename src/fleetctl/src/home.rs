@@ -16,8 +16,13 @@ pub(crate) struct Home(PathBuf);
 impl Home {
     /// Makes it, for the user's eyes only.
     pub(crate) fn of(fleet: &str) -> Result<Self, Failure> {
-        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let config = set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")));
+        let set = |name: &str| {
+            std::env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
+        let config =
+            set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")));
         let Some(config) = config else {
             return Err(Failure::with_hint(
                 anyhow::anyhow!("there is no place for the fleet's keys and kubeconfig"),

@@ -49,7 +49,10 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Doctor(arguments) => return commands::doctor::run(arguments).await,
         Command::Ssh(arguments) => return commands::ssh::run(arguments).await,
         Command::Logs(arguments) => return commands::ssh::logs(arguments).await,
+        Command::Init(arguments) => commands::init::run(arguments),
+        Command::Validate(arguments) => commands::validate::run(arguments),
         Command::Up(arguments) => commands::up::run(arguments).await,
+        Command::Monitor(arguments) => commands::monitor::run(arguments).await,
         Command::Export(arguments) => commands::export::run(arguments).await,
         Command::Query(arguments) => commands::query::run(arguments).await,
         Command::Report(arguments) => commands::report::run(arguments).await,
@@ -57,6 +60,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Reveal(arguments) => commands::reveal::run(arguments),
         Command::Crd => commands::crd::run(),
         Command::Completion { shell } => commands::completion::run(shell),
+        Command::Man { dir } => commands::man::run(dir.as_deref()),
     };
     done.map(|()| ExitCode::SUCCESS)
 }

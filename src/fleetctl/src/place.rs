@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use fleet_api::Manifest;
 use fleet_collector::read_spec;
 use fleet_store::Place;
 use fleet_store::postgres::Database;
@@ -37,24 +38,30 @@ impl PlaceArgs {
     /// Who names a directory and a database means one of them, and one of them may lose records: that is refused.
     /// `FLEET_DATA_DIR` means nothing beside a database, since a collector has it for its spool.
     pub(crate) fn place(self) -> Result<Place, Failure> {
+        self.read().map(|(_, place)| place)
+    }
+
+    /// The same with the spec, if there is one.
+    pub(crate) fn read(self) -> Result<(Option<Manifest>, Place), Failure> {
         let Self {
             file,
             secrets,
             data_dir,
         } = self;
-        let (url, source) = match &file {
-            Some(file) => (
-                read_spec(file, secrets.secrets_dir.as_deref())?.database_url()?,
-                "the spec",
-            ),
+        let manifest = match &file {
+            Some(file) => Some(read_spec(file, secrets.secrets_dir.as_deref())?),
+            None => None,
+        };
+        let (url, source) = match &manifest {
+            Some(manifest) => (manifest.database_url()?, "the spec"),
             None => (
                 std::env::var(DATABASE_URL).ok().map(SecretString::from),
                 DATABASE_URL,
             ),
         };
         match (url, data_dir) {
-            (None, dir) => Ok(Place::Spool(dir.unwrap_or_else(default_dir))),
-            (Some(url), None) => Ok(Place::Database(Database::parse(&url)?)),
+            (None, dir) => Ok((manifest, Place::Spool(dir.unwrap_or_else(default_dir)))),
+            (Some(url), None) => Ok((manifest, Place::Database(Database::parse(&url)?))),
             (Some(_), Some(dir)) => {
                 let error = anyhow::anyhow!(
                     "--data-dir names {}, and {source} names a database",

@@ -109,6 +109,52 @@ pub struct Update {
     pub labels: Option<Labels>,
 }
 
+/// A kind that has `id` and `name`.
+macro_rules! readable {
+    ($kind:ty, path: $path:literal, key: $key:literal, filter: $filter:ty) => {
+        impl $crate::api::Resource for $kind {
+            const PATH: &'static str = $path;
+            const KEY: &'static str = $key;
+            type Filter = $filter;
+
+            fn id(&self) -> i64 {
+                self.id
+            }
+
+            fn name(&self) -> &str {
+                &self.name
+            }
+        }
+    };
+}
+
+/// A kind that is made from something that has `name` and `labels`.
+macro_rules! managed {
+    ($kind:ty, from: $create:ty, kind: $name:literal, has_actions: $has_actions:literal) => {
+        impl $crate::api::Managed for $kind {
+            type Create = $create;
+            const KIND: &'static str = $name;
+            const HAS_ACTIONS: bool = $has_actions;
+
+            fn labels(&self) -> &$crate::labels::Labels {
+                &self.labels
+            }
+        }
+
+        impl $crate::api::Create for $create {
+            fn name(&self) -> &str {
+                &self.name
+            }
+
+            fn labels(&self) -> &$crate::labels::Labels {
+                &self.labels
+            }
+        }
+    };
+}
+
+pub(crate) use {managed, readable};
+
 /// The resources of one kind.
 #[derive(Debug, Clone)]
 pub struct Api<T> {

@@ -20,7 +20,7 @@ const RESERVE: f64 = 0.1;
 const HOUR: f64 = 3600.;
 /// After the first refusal, doubled with each that follows.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// What is known of the budget.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::actions::Action;
-use crate::api::{Api, Create, Managed, NameFilter, Resource};
+use crate::api::{Api, NameFilter, managed, readable};
 use crate::decode::nullable;
 use crate::error::Error;
 use crate::labels::{LabelSelector, Labels};
@@ -170,39 +170,8 @@ pub struct CreateFirewall {
     pub apply_to: Vec<Target>,
 }
 
-impl Create for CreateFirewall {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn labels(&self) -> &Labels {
-        &self.labels
-    }
-}
-
-impl Resource for Firewall {
-    const PATH: &'static str = "firewalls";
-    const KEY: &'static str = "firewall";
-    type Filter = NameFilter;
-
-    fn id(&self) -> i64 {
-        self.id
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-}
-
-impl Managed for Firewall {
-    type Create = CreateFirewall;
-    const KIND: &'static str = "firewall";
-    const HAS_ACTIONS: bool = true;
-
-    fn labels(&self) -> &Labels {
-        &self.labels
-    }
-}
+readable!(Firewall, path: "firewalls", key: "firewall", filter: NameFilter);
+managed!(Firewall, from: CreateFirewall, kind: "firewall", has_actions: true);
 
 impl Api<Firewall> {
     /// Replaces all rules.

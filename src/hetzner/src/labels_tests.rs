@@ -46,7 +46,7 @@ fn keys() {
     }
     assert_eq!(check_key(&"k".repeat(63)), Ok(()));
     assert!(check_key(&"k".repeat(64)).is_err());
-    let long = ["p".repeat(63); 4].join(".");
+    let long = vec!["p".repeat(63); 4].join(".");
     assert!(
         check_key(&format!("{long}/k")).is_err(),
         "255 characters of prefix"

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::api::{NameFilter, Resource};
+use crate::api::{NameFilter, readable};
 use crate::decode::nullable;
 
 /// A place where servers are.
@@ -33,16 +33,4 @@ pub struct Location {
     pub network_zone: String,
 }
 
-impl Resource for Location {
-    const PATH: &'static str = "locations";
-    const KEY: &'static str = "location";
-    type Filter = NameFilter;
-
-    fn id(&self) -> i64 {
-        self.id
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-}
+readable!(Location, path: "locations", key: "location", filter: NameFilter);

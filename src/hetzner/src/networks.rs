@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::actions::Action;
-use crate::api::{Api, Create, Managed, NameFilter, Resource};
+use crate::api::{Api, NameFilter, managed, readable};
 use crate::decode::nullable;
 use crate::error::Error;
 use crate::labels::Labels;
@@ -95,39 +95,8 @@ pub struct CreateNetwork {
     pub routes: Vec<Route>,
 }
 
-impl Create for CreateNetwork {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn labels(&self) -> &Labels {
-        &self.labels
-    }
-}
-
-impl Resource for Network {
-    const PATH: &'static str = "networks";
-    const KEY: &'static str = "network";
-    type Filter = NameFilter;
-
-    fn id(&self) -> i64 {
-        self.id
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-}
-
-impl Managed for Network {
-    type Create = CreateNetwork;
-    const KIND: &'static str = "network";
-    const HAS_ACTIONS: bool = true;
-
-    fn labels(&self) -> &Labels {
-        &self.labels
-    }
-}
+readable!(Network, path: "networks", key: "network", filter: NameFilter);
+managed!(Network, from: CreateNetwork, kind: "network", has_actions: true);
 
 impl Api<Network> {
     /// Adds a part. The API makes one change of a network at a time.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::api::{Create, Managed, NameFilter, Resource};
+use crate::api::{NameFilter, managed, readable};
 use crate::decode::nullable;
 use crate::labels::Labels;
 use crate::open::open_enum;
@@ -59,36 +59,5 @@ impl Default for CreatePlacementGroup {
     }
 }
 
-impl Create for CreatePlacementGroup {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn labels(&self) -> &Labels {
-        &self.labels
-    }
-}
-
-impl Resource for PlacementGroup {
-    const PATH: &'static str = "placement_groups";
-    const KEY: &'static str = "placement_group";
-    type Filter = NameFilter;
-
-    fn id(&self) -> i64 {
-        self.id
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-}
-
-impl Managed for PlacementGroup {
-    type Create = CreatePlacementGroup;
-    const KIND: &'static str = "placement group";
-    const HAS_ACTIONS: bool = false;
-
-    fn labels(&self) -> &Labels {
-        &self.labels
-    }
-}
+readable!(PlacementGroup, path: "placement_groups", key: "placement_group", filter: NameFilter);
+managed!(PlacementGroup, from: CreatePlacementGroup, kind: "placement group", has_actions: false);

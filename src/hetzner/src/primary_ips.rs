@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::actions::Action;
-use crate::api::{Api, Create, Filter, Managed, Resource, name_and_labels};
+use crate::api::{Api, Filter, managed, name_and_labels, readable};
 use crate::decode::{IdOrName, nullable};
 use crate::error::Error;
 use crate::labels::{LabelSelector, Labels};
@@ -139,39 +139,8 @@ impl CreatePrimaryIp {
     }
 }
 
-impl Create for CreatePrimaryIp {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn labels(&self) -> &Labels {
-        &self.labels
-    }
-}
-
-impl Resource for PrimaryIp {
-    const PATH: &'static str = "primary_ips";
-    const KEY: &'static str = "primary_ip";
-    type Filter = PrimaryIpFilter;
-
-    fn id(&self) -> i64 {
-        self.id
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-}
-
-impl Managed for PrimaryIp {
-    type Create = CreatePrimaryIp;
-    const KIND: &'static str = "primary IP";
-    const HAS_ACTIONS: bool = true;
-
-    fn labels(&self) -> &Labels {
-        &self.labels
-    }
-}
+readable!(PrimaryIp, path: "primary_ips", key: "primary_ip", filter: PrimaryIpFilter);
+managed!(PrimaryIp, from: CreatePrimaryIp, kind: "primary IP", has_actions: true);
 
 impl Api<PrimaryIp> {
     /// Gives it to a server, which must be off.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::api::{NameFilter, Resource};
+use crate::api::{NameFilter, readable};
 use crate::decode::{nullable, whole};
 use crate::open::open_enum;
 use crate::pricing::ServerPrice;
@@ -111,16 +111,4 @@ pub struct Deprecation {
     pub unavailable_after: Timestamp,
 }
 
-impl Resource for ServerType {
-    const PATH: &'static str = "server_types";
-    const KEY: &'static str = "server_type";
-    type Filter = NameFilter;
-
-    fn id(&self) -> i64 {
-        self.id
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-}
+readable!(ServerType, path: "server_types", key: "server_type", filter: NameFilter);

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::api::{Create, Filter, Managed, Resource, name_and_labels};
+use crate::api::{Filter, managed, name_and_labels, readable};
 use crate::decode::nullable;
 use crate::labels::{LabelSelector, Labels};
 
@@ -58,36 +58,5 @@ pub struct CreateSshKey {
     pub labels: Labels,
 }
 
-impl Create for CreateSshKey {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn labels(&self) -> &Labels {
-        &self.labels
-    }
-}
-
-impl Resource for SshKey {
-    const PATH: &'static str = "ssh_keys";
-    const KEY: &'static str = "ssh_key";
-    type Filter = SshKeyFilter;
-
-    fn id(&self) -> i64 {
-        self.id
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-}
-
-impl Managed for SshKey {
-    type Create = CreateSshKey;
-    const KIND: &'static str = "SSH key";
-    const HAS_ACTIONS: bool = false;
-
-    fn labels(&self) -> &Labels {
-        &self.labels
-    }
-}
+readable!(SshKey, path: "ssh_keys", key: "ssh_key", filter: SshKeyFilter);
+managed!(SshKey, from: CreateSshKey, kind: "SSH key", has_actions: false);

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::actions::Action;
-use crate::api::{Api, Create, Filter, Managed, Resource, name_and_labels};
+use crate::api::{Api, Filter, managed, name_and_labels, readable};
 use crate::decode::{IdOrName, nullable, whole};
 use crate::error::Error;
 use crate::labels::{LabelSelector, Labels};
@@ -103,39 +103,8 @@ pub struct CreateVolume {
     pub automount: Option<bool>,
 }
 
-impl Create for CreateVolume {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn labels(&self) -> &Labels {
-        &self.labels
-    }
-}
-
-impl Resource for Volume {
-    const PATH: &'static str = "volumes";
-    const KEY: &'static str = "volume";
-    type Filter = VolumeFilter;
-
-    fn id(&self) -> i64 {
-        self.id
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-}
-
-impl Managed for Volume {
-    type Create = CreateVolume;
-    const KIND: &'static str = "volume";
-    const HAS_ACTIONS: bool = true;
-
-    fn labels(&self) -> &Labels {
-        &self.labels
-    }
-}
+readable!(Volume, path: "volumes", key: "volume", filter: VolumeFilter);
+managed!(Volume, from: CreateVolume, kind: "volume", has_actions: true);
 
 impl Api<Volume> {
     /// Attaches it to a server in the same location.

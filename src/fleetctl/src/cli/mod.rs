@@ -2,6 +2,9 @@
 
 pub(crate) mod archive;
 pub(crate) mod cloud;
+pub(crate) mod init;
+pub(crate) mod monitor;
+pub(crate) mod validate;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,6 +13,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use self::archive::ArchiveCommand;
+use self::init::Init;
+use self::monitor::Monitor;
+use self::validate::Validate;
 use crate::place::PlaceArgs;
 
 /// The environment variable for `--data-dir`.
@@ -42,6 +48,10 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Write the spec of a study: asks a few questions
+    Init(Init),
+    /// Look whether specs are right, without doing anything with them
+    Validate(Validate),
     /// Record on this machine what the spec describes, until Ctrl-C
     Up(Up),
     /// Show what `deploy` would do, where, of which type, and what it costs
@@ -60,6 +70,8 @@ pub(crate) enum Command {
     Ssh(cloud::Ssh),
     /// Show the journal of a server
     Logs(cloud::Logs),
+    /// Watch a fleet while it records: regions, servers, pods, archives
+    Monitor(Monitor),
     /// Write what was recorded
     Export(Export),
     /// Read what was recorded with SQL: the tables are `searches` and `events`
@@ -77,6 +89,12 @@ pub(crate) enum Command {
     Completion {
         /// The shell.
         shell: Shell,
+    },
+    /// Print the manual pages, or write one for each subcommand
+    Man {
+        /// Directory for the pages
+        #[arg(value_name = "DIR")]
+        dir: Option<PathBuf>,
     },
 }
 

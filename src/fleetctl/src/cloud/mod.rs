@@ -7,9 +7,7 @@ use fleet_api::Manifest;
 use fleet_api::names::{HCLOUD_ENDPOINT, HCLOUD_TOKEN};
 use fleet_collector::read_spec;
 use fleet_hetzner::Client;
-use fleet_operator::servers::{
-    Catalogue, Found, Plan, Setup, Situation, Wanted, plan,
-};
+use fleet_operator::servers::{Catalogue, Found, Plan, Setup, Situation, Wanted, plan};
 use jiff::Timestamp;
 use secrecy::SecretString;
 
@@ -92,7 +90,8 @@ pub(crate) fn client(manifest: &Manifest) -> Result<Client, Failure> {
             )
         })?,
     };
-    let builder = Client::builder(token).user_agent(concat!("fleetctl/", env!("CARGO_PKG_VERSION")));
+    let builder =
+        Client::builder(token).user_agent(concat!("fleetctl/", env!("CARGO_PKG_VERSION")));
     let builder = match from_environment(HCLOUD_ENDPOINT) {
         Some(endpoint) => builder.endpoint(endpoint),
         None => builder,

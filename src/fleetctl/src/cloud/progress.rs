@@ -1,7 +1,7 @@
 //! How the work on a fleet's servers goes on: a line for each that is being worked on where there is a terminal, a
 //! line an event elsewhere.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ pub(crate) async fn shown<T>(work: impl AsyncFnOnce(&Progress) -> T) -> T {
 struct Display {
     lines: MultiProgress,
     live: bool,
-    bars: HashMap<(Kind, String), ProgressBar>,
+    bars: BTreeMap<(Kind, String), ProgressBar>,
 }
 
 impl Display {
@@ -46,7 +46,7 @@ impl Display {
         Self {
             lines: MultiProgress::with_draw_target(target),
             live,
-            bars: HashMap::new(),
+            bars: BTreeMap::new(),
         }
     }
 
@@ -54,10 +54,14 @@ impl Display {
         while let Some(Event { item, state }) = events.recv().await {
             let name = format!("{} {}", kind(item.kind), item.name);
             match state {
-                State::Begun(what) if self.live => self.begin(&item, &format!("{} {name}", verb(what))),
+                State::Begun(what) if self.live => {
+                    self.begin(&item, &format!("{} {name}", verb(what)))
+                }
                 State::Begun(what) => printer::note(&format!("{} {name} ...", verb(what))),
                 State::Doing(what, percent) => self.advance(&item, &what, percent),
-                State::Note(text) => self.say(&format!("{} {name}: {text}", "note:".yellow().bold())),
+                State::Note(text) => {
+                    self.say(&format!("{} {name}: {text}", "note:".yellow().bold()))
+                }
                 State::Done => {
                     self.end(&item);
                     self.say(&format!("{} {name}", "done".green()));
@@ -71,8 +75,11 @@ impl Display {
     }
 
     fn begin(&mut self, item: &Item, what: &str) {
-        let style = ProgressStyle::with_template("{spinner:.green} {prefix}  {bar:20} {percent:>3} %  {msg:.dim}  {elapsed:.dim}");
-        let bar = ProgressBar::new(100).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let style = ProgressStyle::with_template(
+            "{spinner:.green} {prefix}  {bar:20} {percent:>3} %  {msg:.dim}  {elapsed:.dim}",
+        );
+        let bar = ProgressBar::new(100)
+            .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         let bar = self.lines.add(bar);
         bar.set_prefix(what.to_owned());
         bar.enable_steady_tick(TICK);

@@ -30,10 +30,17 @@ pub(crate) fn print(found: &Found, fleet: &str, plan: &Plan) -> io::Result<()> {
                 cells.chain([COLUMNS[column].len()]).max().unwrap_or(0)
             })
             .collect();
-        printer::line(&format!("   {}", line(&COLUMNS.map(str::to_owned), &widths).bold()))?;
+        printer::line(&format!(
+            "   {}",
+            line(&COLUMNS.map(str::to_owned), &widths).bold()
+        ))?;
         for (change, row) in plan.changes.iter().zip(&rows) {
             let (sign, colour) = sign(change.verb);
-            printer::line(&format!("{} {}", format!(" {sign}").color(colour), line(row, &widths).color(colour)))?;
+            printer::line(&format!(
+                "{} {}",
+                format!(" {sign}").color(colour),
+                line(row, &widths).color(colour)
+            ))?;
         }
         printer::line("")?;
     }
@@ -58,14 +65,18 @@ pub(crate) fn problems(plan: &Plan) -> Option<Failure> {
     for problem in others {
         Failure::cloud(anyhow::Error::new(problem.clone()), problem.hint()).print();
     }
-    Some(Failure::cloud(anyhow::Error::new(last.clone()), last.hint()))
+    Some(Failure::cloud(
+        anyhow::Error::new(last.clone()),
+        last.hint(),
+    ))
 }
 
 /// One object with everything.
 pub(crate) fn json(found: &Found, fleet: &str, plan: &Plan) -> Value {
-    let problems = plan.problems.iter().map(|problem| {
-        json!({"message": problem.to_string(), "hint": problem.hint()})
-    });
+    let problems = plan
+        .problems
+        .iter()
+        .map(|problem| json!({"message": problem.to_string(), "hint": problem.hint()}));
     json!({
         "fleet": fleet,
         "converged": plan.is_converged(),
@@ -120,7 +131,9 @@ fn summary(plan: &Plan) -> String {
     for change in &plan.changes {
         *counts.entry(change.verb).or_default() += 1;
     }
-    let words = counts.iter().map(|(&of, count)| format!("{count} to {}", verb(of)));
+    let words = counts
+        .iter()
+        .map(|(&of, count)| format!("{count} to {}", verb(of)));
     words.collect::<Vec<_>>().join(", ")
 }
 
@@ -133,8 +146,20 @@ fn count(number: usize, what: &str) -> String {
 
 /// A thing in a line.
 pub(crate) fn item(item: &Item) -> String {
-    let Item { kind: of, name, location, server_type, monthly } = item;
-    let words = [Some(kind(*of).to_owned()), Some(name.clone()), location.clone(), server_type.clone(), monthly.map(|price| price.to_string())];
+    let Item {
+        kind: of,
+        name,
+        location,
+        server_type,
+        monthly,
+    } = item;
+    let words = [
+        Some(kind(*of).to_owned()),
+        Some(name.clone()),
+        location.clone(),
+        server_type.clone(),
+        monthly.map(|price| price.to_string()),
+    ];
     words.into_iter().flatten().collect::<Vec<_>>().join("  ")
 }
 

@@ -17,7 +17,10 @@ use crate::printer;
 const ROUNDS: usize = 3;
 
 pub(crate) async fn run(arguments: Deploy) -> Result<(), Failure> {
-    match shutdown::token()?.run_until_cancelled(deploy(&arguments)).await {
+    match shutdown::token()?
+        .run_until_cancelled(deploy(&arguments))
+        .await
+    {
         Some(done) => done,
         None => Err(Failure::interrupted(&format!(
             "what was begun goes on at the provider; `fleetctl deploy -f {0}` carries on, `fleetctl destroy -f {0}` \
@@ -29,10 +32,7 @@ pub(crate) async fn run(arguments: Deploy) -> Result<(), Failure> {
 
 async fn deploy(arguments: &Deploy) -> Result<(), Failure> {
     let Deploy {
-        fleet,
-        scope,
-        yes,
-        ..
+        fleet, scope, yes, ..
     } = arguments;
     let begun = Instant::now();
     let cloud = Cloud::open(fleet)?;
@@ -40,7 +40,9 @@ async fn deploy(arguments: &Deploy) -> Result<(), Failure> {
     let mut made = 0;
     let mut found = cloud.find().await?;
     for round in 0.. {
-        let plan = cloud.plan(&found, &setup, scope.rebuild_control_plane).await?;
+        let plan = cloud
+            .plan(&found, &setup, scope.rebuild_control_plane)
+            .await?;
         if round == 0 {
             table::print(&found, &cloud.wanted.fleet, &plan)?;
         }
@@ -86,7 +88,9 @@ fn tell(cloud: &Cloud, found: &Found, made: usize, begun: Instant, arguments: &D
         begun.elapsed().as_secs()
     ));
     let file = arguments.fleet.file.display();
-    printer::note(&format!("next: fleetctl monitor -f {file}, or fleetctl ssh -f {file} control-plane"));
+    printer::note(&format!(
+        "next: fleetctl monitor -f {file}, or fleetctl ssh -f {file} control-plane"
+    ));
 }
 
 /// Every failure, the last one with its exit code.
@@ -100,10 +104,20 @@ fn incomplete(outcome: Outcome) -> Failure {
     let Some((verb, item, error)) = first else {
         return Failure::with_hint(anyhow::anyhow!("nothing was done"), "run it again");
     };
-    let hint = error.hint().unwrap_or_else(|| "run the same command again; it carries on where it was".to_owned());
+    let hint = error
+        .hint()
+        .unwrap_or_else(|| "run the same command again; it carries on where it was".to_owned());
     let refused = is_about_the_token(&error);
-    let what = format!("{} {} {}", table::verb(verb), table::kind(item.kind), item.name);
-    let error = anyhow::Error::new(error).context(format!("{count} of {} changes were not made, first: {what}", count + done));
+    let what = format!(
+        "{} {} {}",
+        table::verb(verb),
+        table::kind(item.kind),
+        item.name
+    );
+    let error = anyhow::Error::new(error).context(format!(
+        "{count} of {} changes were not made, first: {what}",
+        count + done
+    ));
     if refused {
         Failure::refused(error, &hint)
     } else {
@@ -116,9 +130,17 @@ fn is_about_the_token(error: &StepError) -> bool {
 }
 
 fn not_converged(cloud: &Cloud, plan: &fleet_operator::servers::Plan) -> Failure {
-    let left: Vec<String> = plan.changes.iter().map(|change| change.item.name.clone()).collect();
+    let left: Vec<String> = plan
+        .changes
+        .iter()
+        .map(|change| change.item.name.clone())
+        .collect();
     Failure::cloud(
-        anyhow::anyhow!("{} is still not as the spec wants it: {}", cloud.wanted.fleet, left.join(", ")),
+        anyhow::anyhow!(
+            "{} is still not as the spec wants it: {}",
+            cloud.wanted.fleet,
+            left.join(", ")
+        ),
         "somebody else may be changing the same fleet; look at `fleetctl plan`",
     )
 }

@@ -13,7 +13,10 @@ use crate::failure::Failure;
 use crate::printer;
 
 pub(crate) async fn run(arguments: Destroy) -> Result<(), Failure> {
-    match shutdown::token()?.run_until_cancelled(destroy(&arguments)).await {
+    match shutdown::token()?
+        .run_until_cancelled(destroy(&arguments))
+        .await
+    {
         Some(done) => done,
         None => Err(Failure::interrupted(&format!(
             "`fleetctl destroy -f {}` carries on",
@@ -38,23 +41,45 @@ async fn destroy(arguments: &Destroy) -> Result<(), Failure> {
         return Ok(());
     }
     if !yes {
-        ask::name(&format!("Type the fleet's name to delete {} things", demolition.delete.len()), name)?;
+        ask::name(
+            &format!(
+                "Type the fleet's name to delete {} things",
+                demolition.delete.len()
+            ),
+            name,
+        )?;
     }
     let kept = demolition.keep.clone();
     let (deleted, remains) = shown(async |progress| {
-        demolition.run(&cloud.client, &cloud.wanted, *volumes, progress).await
+        demolition
+            .run(&cloud.client, &cloud.wanted, *volumes, progress)
+            .await
     })
     .await?;
     printer::note(&format!("\n{name}: {deleted} deleted"));
     for item in &kept {
-        printer::note(&format!("{} {} {} stays: --volumes deletes it, too", "note:".yellow().bold(), table::kind(item.kind), item.name));
+        printer::note(&format!(
+            "{} {} {} stays: --volumes deletes it, too",
+            "note:".yellow().bold(),
+            table::kind(item.kind),
+            item.name
+        ));
     }
     let Some((item, error)) = remains.into_iter().next() else {
         return Ok(());
     };
-    let hint = error.hint().unwrap_or_else(|| "run the same command again".to_owned());
-    let what = format!("{} {} could not be deleted", table::kind(item.kind), item.name);
-    Err(Failure::cloud(anyhow::Error::new(error).context(what), &hint))
+    let hint = error
+        .hint()
+        .unwrap_or_else(|| "run the same command again".to_owned());
+    let what = format!(
+        "{} {} could not be deleted",
+        table::kind(item.kind),
+        item.name
+    );
+    Err(Failure::cloud(
+        anyhow::Error::new(error).context(what),
+        &hint,
+    ))
 }
 
 /// What goes, and what stays.
@@ -62,14 +87,21 @@ fn show(name: &str, demolition: &Demolition) -> std::io::Result<()> {
     if demolition.delete.is_empty() {
         printer::line(&format!("{name}: nothing is there"))?;
     } else {
-        printer::line(&format!("{}: {} to delete\n", name.bold(), demolition.delete.len()))?;
+        printer::line(&format!(
+            "{}: {} to delete\n",
+            name.bold(),
+            demolition.delete.len()
+        ))?;
         for (item, _) in &demolition.delete {
             printer::line(&format!(" {} {}", "-".red(), table::item(item).red()))?;
         }
         printer::line("")?;
     }
     for item in &demolition.keep {
-        printer::line(&format!("   {}  stays, with its data, and costs on", table::item(item)))?;
+        printer::line(&format!(
+            "   {}  stays, with its data, and costs on",
+            table::item(item)
+        ))?;
     }
     Ok(())
 }

@@ -37,7 +37,10 @@ const FEW_REQUESTS: u32 = 200;
 pub(crate) async fn run(arguments: Status) -> Result<ExitCode, Failure> {
     let Status { fleet, output } = arguments;
     let cloud = Cloud::open(&fleet)?;
-    let mut checks = vec![ok("spec", format!("{} regions", cloud.manifest.collector.spec.regions.len()))];
+    let mut checks = vec![ok(
+        "spec",
+        format!("{} regions", cloud.manifest.collector.spec.regions.len()),
+    )];
     checks.extend(secrets(&cloud));
     match cloud.find().await {
         Ok(found) => {
@@ -49,10 +52,21 @@ pub(crate) async fn run(arguments: Status) -> Result<ExitCode, Failure> {
         }
         Err(failure) => checks.push(wrong("token", failure.text())),
     }
-    checks.push(program("ssh", &["-V"], "kubeconfig, ssh and logs need OpenSSH's client").await);
+    checks.push(
+        program(
+            "ssh",
+            &["-V"],
+            "kubeconfig, ssh and logs need OpenSSH's client",
+        )
+        .await,
+    );
     show(output, &checks)?;
     let worst = checks.iter().map(|check| check.verdict).max();
-    Ok(if worst == Some(Verdict::Wrong) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if worst == Some(Verdict::Wrong) {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 fn secrets(cloud: &Cloud) -> Vec<Check> {
@@ -74,8 +88,14 @@ fn requests(client: &Client) -> Check {
         || "the API did not say how many are left".to_owned(),
         |remaining| format!("{remaining} of {} an hour are left", budget.limit),
     );
-    let few = budget.remaining.is_some_and(|remaining| remaining < FEW_REQUESTS);
-    Check { what: "requests", verdict: if few { Verdict::Warning } else { Verdict::Ok }, says }
+    let few = budget
+        .remaining
+        .is_some_and(|remaining| remaining < FEW_REQUESTS);
+    Check {
+        what: "requests",
+        verdict: if few { Verdict::Warning } else { Verdict::Ok },
+        says,
+    }
 }
 
 /// What is wanted, against what is sold today; servers that are there need no stock.
@@ -85,15 +105,28 @@ async fn stock(cloud: &Cloud, found: &Found) -> Vec<Check> {
         Err(error) => return vec![wrong("catalogue", error.to_string())],
     };
     let image = if catalogue.images.is_empty() {
-        wrong("image", format!("there is no system image {}", cloud.wanted.image))
+        wrong(
+            "image",
+            format!("there is no system image {}", cloud.wanted.image),
+        )
     } else {
         ok("image", cloud.wanted.image.clone())
     };
-    let missing = cloud.wanted.servers.iter().filter(|wanted| !found.servers.iter().any(|there| there.name == wanted.name));
+    let missing = cloud
+        .wanted
+        .servers
+        .iter()
+        .filter(|wanted| !found.servers.iter().any(|there| there.name == wanted.name));
     let offers = missing.map(|server| {
         let offers = catalogue.offers(server, Timestamp::now());
         match offers.available.first() {
-            Some(best) => ok("stock", format!("{} can be had as {} in {}", server.name, best.server_type, best.location)),
+            Some(best) => ok(
+                "stock",
+                format!(
+                    "{} can be had as {} in {}",
+                    server.name, best.server_type, best.location
+                ),
+            ),
             None => wrong("stock", format!("{}: {}", server.name, offers.refusals())),
         }
     });
@@ -106,7 +139,11 @@ fn servers(wanted: &Wanted, found: &Found) -> Vec<Check> {
         if server.status == fleet_hetzner::ServerStatus::Running {
             ok("server", says)
         } else {
-            Check { what: "server", verdict: Verdict::Warning, says }
+            Check {
+                what: "server",
+                verdict: Verdict::Warning,
+                says,
+            }
         }
     };
     let mut checks: Vec<Check> = found.servers.iter().map(check).collect();
@@ -118,34 +155,61 @@ fn servers(wanted: &Wanted, found: &Found) -> Vec<Check> {
 
 fn kubeconfig(cloud: &Cloud) -> Result<Check, Failure> {
     let path = Home::of(&cloud.wanted.fleet)?.kubeconfig();
-    let says = if path.exists() { format!("{}", path.display()) } else { "not fetched yet".to_owned() };
+    let says = if path.exists() {
+        format!("{}", path.display())
+    } else {
+        "not fetched yet".to_owned()
+    };
     Ok(ok("kubeconfig", says))
 }
 
 async fn program(name: &'static str, arguments: &[&str], what_for: &str) -> Check {
     match Command::new(name).args(arguments).output().await {
         Ok(_) => ok(name, "there".to_owned()),
-        Err(error) => Check { what: name, verdict: Verdict::Warning, says: format!("{error}: {what_for}") },
+        Err(error) => Check {
+            what: name,
+            verdict: Verdict::Warning,
+            says: format!("{error}: {what_for}"),
+        },
     }
 }
 
 fn ok(what: &'static str, says: String) -> Check {
-    Check { what, verdict: Verdict::Ok, says }
+    Check {
+        what,
+        verdict: Verdict::Ok,
+        says,
+    }
 }
 
 fn wrong(what: &'static str, says: String) -> Check {
-    Check { what, verdict: Verdict::Wrong, says }
+    Check {
+        what,
+        verdict: Verdict::Wrong,
+        says,
+    }
 }
 
 fn show(output: Output, checks: &[Check]) -> std::io::Result<()> {
     if output != Output::Table {
         let rows: Vec<Vec<Value>> = checks
             .iter()
-            .map(|check| vec![check.what.into(), word(check.verdict).into(), check.says.clone().into()])
+            .map(|check| {
+                vec![
+                    check.what.into(),
+                    word(check.verdict).into(),
+                    check.says.clone().into(),
+                ]
+            })
             .collect();
         return printer::objects(output, &["check", "verdict", "says"], &rows);
     }
-    for Check { what, verdict, says } in checks {
+    for Check {
+        what,
+        verdict,
+        says,
+    } in checks
+    {
         let sign = match verdict {
             Verdict::Ok => "✓".green().to_string(),
             Verdict::Warning => "!".yellow().to_string(),

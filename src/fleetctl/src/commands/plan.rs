@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use fleet_operator::servers::Setup;
 
 use crate::cli::cloud::{Plan, PlanOutput};
 use crate::cloud::{Cloud, table};
@@ -22,10 +21,14 @@ pub(crate) async fn run(arguments: Plan) -> Result<ExitCode, Failure> {
     let cloud = Cloud::open(&fleet)?;
     let setup = setup(&cloud, scope.servers_only)?;
     let found = cloud.find().await?;
-    let plan = cloud.plan(&found, &setup, scope.rebuild_control_plane).await?;
+    let plan = cloud
+        .plan(&found, &setup, scope.rebuild_control_plane)
+        .await?;
     match output {
         PlanOutput::Table => table::print(&found, &cloud.wanted.fleet, &plan)?,
-        PlanOutput::Json => printer::line(&table::json(&found, &cloud.wanted.fleet, &plan).to_string())?,
+        PlanOutput::Json => {
+            printer::line(&table::json(&found, &cloud.wanted.fleet, &plan).to_string())?
+        }
     }
     if let Some(failure) = table::problems(&plan) {
         return Err(failure);
@@ -34,7 +37,10 @@ pub(crate) async fn run(arguments: Plan) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     if output == PlanOutput::Table {
-        printer::note(&format!("next: fleetctl deploy -f {}", fleet.file.display()));
+        printer::note(&format!(
+            "next: fleetctl deploy -f {}",
+            fleet.file.display()
+        ));
     }
     Ok(ExitCode::from(CHANGES))
 }

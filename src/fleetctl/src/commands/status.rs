@@ -8,14 +8,20 @@ use crate::cloud::Cloud;
 use crate::failure::Failure;
 use crate::printer;
 
-const COLUMNS: [&str; 7] = ["name", "runs", "location", "type", "status", "address", "created"];
+const COLUMNS: [&str; 7] = [
+    "name", "runs", "location", "type", "status", "address", "created",
+];
 
 pub(crate) async fn run(arguments: Status) -> Result<(), Failure> {
     let cloud = Cloud::open(&arguments.fleet)?;
     let found = cloud.find().await?;
     let mut rows = Vec::new();
     for wanted in &cloud.wanted.servers {
-        if !found.servers.iter().any(|server| server.name == wanted.name) {
+        if !found
+            .servers
+            .iter()
+            .any(|server| server.name == wanted.name)
+        {
             let missing = [wanted.name.as_str(), "", "", "", "missing"];
             let mut row: Vec<Value> = missing.into_iter().map(Value::from).collect();
             row.resize(COLUMNS.len(), Value::Null);

@@ -10,6 +10,7 @@ mod faults;
 mod kill;
 mod report;
 mod secrets;
+mod servers;
 mod spool;
 mod up;
 

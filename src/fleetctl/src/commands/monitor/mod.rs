@@ -1,0 +1,74 @@
+//! `fleetctl monitor`: a fleet while it records, as a screen that changes or as one snapshot.
+
+mod app;
+mod history;
+mod keys;
+mod live;
+mod once;
+mod snapshot;
+mod sources;
+mod state;
+mod view;
+
+use anyhow::anyhow;
+use fleet_api::Manifest;
+use fleet_store::{DATABASE_FILE, Place};
+
+use self::snapshot::Origin;
+use self::sources::Source;
+use self::sources::archives::ArchiveSource;
+use self::sources::hetzner::HetznerSource;
+use self::sources::metrics::MetricsSource;
+use self::state::State;
+use crate::cli::monitor::Monitor;
+use crate::failure::Failure;
+
+pub(crate) async fn run(arguments: Monitor) -> Result<(), Failure> {
+    let once = arguments.once;
+    let output = arguments.output;
+    let interval = arguments.interval;
+    let (manifest, sources) = sources(arguments)?;
+    if sources.is_empty() {
+        let error = anyhow!("there is nothing to watch");
+        let hint = "name a spec with -f, or the address of a collector that `fleetctl up --listen 127.0.0.1:9090` \
+                    runs: --metrics http://127.0.0.1:9090";
+        return Err(Failure::wrong_command_line(error, hint));
+    }
+    let mut watched: Vec<Origin> = sources.iter().map(Source::origin).collect();
+    watched.dedup();
+    let state = State::new(manifest.as_ref(), watched, interval);
+    if once {
+        once::run(state, sources, output).await
+    } else {
+        live::run(state, sources).await
+    }
+}
+
+/// Everything that can be asked, with the spec if there is one.
+fn sources(arguments: Monitor) -> Result<(Option<Manifest>, Vec<Source>), Failure> {
+    let Monitor {
+        place,
+        metrics,
+        interval,
+        once: _,
+        output: _,
+    } = arguments;
+    let named_dir = place.data_dir.is_some();
+    let (manifest, place) = place.read()?;
+    let mut sources = Vec::new();
+    for url in metrics {
+        sources.push(Source::Metrics(MetricsSource::new(url)?, interval));
+    }
+    if let Some(manifest) = &manifest {
+        sources.extend(HetznerSource::of(manifest)?.map(Source::Servers));
+    }
+    // Nobody has to have a local store; a directory that was named should be one.
+    let has_records = match &place {
+        Place::Database(_) => true,
+        Place::Spool(dir) => named_dir || dir.join(DATABASE_FILE).exists(),
+    };
+    if has_records {
+        sources.push(Source::Archives(ArchiveSource { place }));
+    }
+    Ok((manifest, sources))
+}

@@ -1,0 +1,93 @@
+//! Where the monitor's knowledge comes from. Each source is asked by itself, as often as it is worth it; what goes wrong
+//! with one does not hold up the others.
+
+pub(super) mod archives;
+mod exposition;
+pub(super) mod hetzner;
+pub(super) mod metrics;
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use self::archives::ArchiveSource;
+use self::hetzner::HetznerSource;
+use self::metrics::{Figures, MetricsSource};
+use super::snapshot::{Archives, Cost, Origin, Server};
+
+/// A source that says nothing for so long is told to be silent.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Months are archived once a month; files disappear at any time.
+const ARCHIVES: Duration = Duration::from_secs(60);
+/// Three requests each: a tenth of what a project has an hour.
+const SERVERS: Duration = Duration::from_secs(30);
+
+/// Something that can be asked.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there are a few of them")]
+pub(super) enum Source {
+    Metrics(MetricsSource, Duration),
+    Servers(HetznerSource),
+    Archives(ArchiveSource),
+}
+
+/// What a source has answered, or why it has not.
+#[derive(Debug)]
+pub(super) enum Report {
+    /// Of the process at an address.
+    Metrics(String, Answer<Figures>),
+    Servers(Answer<(Vec<Server>, Cost)>),
+    Archives(Answer<Archives>),
+}
+
+/// An answer, or in words what went wrong.
+pub(super) type Answer<T> = Result<T, String>;
+
+impl Source {
+    pub(super) fn origin(&self) -> Origin {
+        match self {
+            Self::Metrics(..) => Origin::Metrics,
+            Self::Servers(_) => Origin::Servers,
+            Self::Archives(_) => Origin::Archives,
+        }
+    }
+
+    fn interval(&self) -> Duration {
+        match self {
+            Self::Metrics(_, interval) => *interval,
+            Self::Servers(_) => SERVERS,
+            Self::Archives(_) => ARCHIVES,
+        }
+    }
+
+    /// Asks once.
+    pub(super) async fn poll(&self) -> Report {
+        match self {
+            Self::Metrics(source, _) => {
+                Report::Metrics(source.url.to_string(), told(source.poll()).await)
+            }
+            Self::Servers(source) => Report::Servers(told(source.poll()).await),
+            Self::Archives(source) => Report::Archives(told(source.poll()).await),
+        }
+    }
+
+    /// Asks again and again, until nobody listens.
+    pub(super) async fn watch(self, reports: mpsc::Sender<Report>) {
+        let mut ticks = interval(self.interval());
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if reports.send(self.poll().await).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+async fn told<T>(asked: impl Future<Output = Result<T, anyhow::Error>>) -> Answer<T> {
+    match timeout(PATIENCE, asked).await {
+        Ok(answer) => answer.map_err(|error| format!("{error:#}")),
+        Err(_) => Err(format!("no answer in {} seconds", PATIENCE.as_secs())),
+    }
+}
