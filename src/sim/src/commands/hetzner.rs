@@ -30,6 +30,9 @@ pub(crate) struct Hetzner {
     /// about as long as in the real cloud.
     #[arg(long, value_name = "[COMMAND=]SECONDS", value_parser = parse_seconds)]
     action_seconds: Vec<(Option<String>, Duration)>,
+    /// Port where servers learn about themselves, as cloud-init asks; without it nothing listens.
+    #[arg(long, value_name = "PORT")]
+    metadata_port: Option<u16>,
 }
 
 fn parse_token(text: &str) -> Result<String, String> {
@@ -79,6 +82,7 @@ pub(crate) async fn run(arguments: Hetzner) -> io::Result<()> {
         read_token,
         catalog,
         action_seconds,
+        metadata_port,
     } = arguments;
     let catalog = catalog.as_deref().map(read_catalog).transpose()?;
     let options = Options {
@@ -87,9 +91,13 @@ pub(crate) async fn run(arguments: Hetzner) -> io::Result<()> {
         read_token,
         catalog: catalog.unwrap_or_default(),
         pace: pace(action_seconds),
+        metadata: metadata_port.map(|port| SocketAddr::new(listen, port)),
         ..Options::default()
     };
     let api = Api::start(options).await?;
     println!("Hetzner API listens on {}", api.endpoint());
+    if let Some(address) = api.metadata_address() {
+        println!("Hetzner metadata listens on http://{address}/hetzner/v1");
+    }
     super::until_told_to_end().await
 }

@@ -52,7 +52,7 @@ impl Addresses {
         })
     }
 
-    /// A network of 64 bits in 2001:db8::/32, the range for examples.
+    /// A network of 64 bits in `2001:db8::/32`, the range for examples.
     pub(crate) fn ipv6(&mut self) -> String {
         let number = self.next_ipv6;
         self.next_ipv6 = self.next_ipv6.wrapping_add(1);

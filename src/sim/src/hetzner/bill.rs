@@ -154,6 +154,8 @@ impl Project {
         let state = &self.state;
         match kind {
             "image" => state.images.get(&id).map(Resource::meta),
+            "floating_ip" => state.floating_ips.get(&id).map(Resource::meta),
+            "volume" => state.volumes.get(&id).map(Resource::meta),
             "primary_ip" => state.primary_ips.get(&id).map(Resource::meta),
             _ => state.servers.get(&id).map(Resource::meta),
         }

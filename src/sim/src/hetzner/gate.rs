@@ -1,6 +1,7 @@
 //! The way of a request: route, faults, rate limit, token, method, and only then the operation.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, LINK};
@@ -10,11 +11,14 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::errors::{ApiError, gateway_code};
-use super::faults::Obstacle;
+use super::faults::{Lost, Obstacle};
 use super::project::Project;
 use super::rate::{Bucket, Level};
-use super::route::{Answer, Call, Query, Routes};
-use super::{actions, images, offers, primary_ips, servers, ssh_keys};
+use super::route::{Answer, Call, Found, Query, Routes};
+use super::{
+    actions, firewalls, floating_ips, images, networks, offers, placement_groups, primary_ips,
+    servers, ssh_keys, volumes,
+};
 use crate::random::Random;
 
 /// More requests than these are forgotten, the oldest first.
@@ -74,11 +78,16 @@ impl Gate {
     pub(crate) fn new(project: Project, tokens: Tokens, bucket: Bucket, host: String) -> Self {
         let routes = [
             actions::routes(),
+            firewalls::routes(),
+            floating_ips::routes(),
             images::routes(),
+            networks::routes(),
             offers::routes(),
+            placement_groups::routes(),
             primary_ips::routes(),
             servers::routes(),
             ssh_keys::routes(),
+            volumes::routes(),
         ];
         Self {
             project,
@@ -96,7 +105,7 @@ impl Gate {
         self.project.advance(Instant::now());
         let Incoming { method, uri, .. } = incoming;
         let query = uri.query().unwrap_or_default();
-        let faults = self.project.faults.clone();
+        let faults = Arc::clone(&self.project.faults);
         let obstacle = faults.obstacle(method.as_str(), path);
         let answer = match obstacle {
             Some(Obstacle::Hang) => {
@@ -112,14 +121,16 @@ impl Gate {
         let code = answer.as_ref().err().map(|error| error.code.clone());
         self.remember(method, path, query, Some(status), code);
         match faults.lost_answer(method.as_str(), path) {
-            Some(None) => Outcome::Cut,
-            Some(Some(status)) => Outcome::Answer(self.response(Err(refusal(status, None)))),
+            Some(Lost::Cut) => Outcome::Cut,
+            Some(Lost::Replaced(status)) => {
+                Outcome::Answer(self.response(Err(refusal(status, None))))
+            }
             None => Outcome::Answer(self.response(answer)),
         }
     }
 
     fn answer(&mut self, path: &str, incoming: &Incoming<'_>) -> Answer {
-        let Some((handlers, ids)) = self.routes.find(path) else {
+        let Some(Found { handlers, ids }) = self.routes.find(path) else {
             return Err(ApiError::new("not_found", "api route not found"));
         };
         let now = self.project.now;
@@ -155,6 +166,9 @@ impl Gate {
             body: incoming.body,
             url: &url,
         });
+        if incoming.method != Method::GET && answer.is_ok() {
+            self.project.labels_may_have_changed();
+        }
         answer
     }
 

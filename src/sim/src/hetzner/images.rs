@@ -3,10 +3,15 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::catalog::Price;
 use super::catalog::SystemImage;
-use super::project::{Project, State};
-use super::resource::{Meta, Resource, Table, reading};
-use super::route::Route;
+use super::errors::ApiError;
+use super::project::Project;
+use super::resource::{
+    Meta, Resource, change_protection, check_unprotected, reading, rename_with, stored_in,
+};
+use super::route::{Answer, Call, Reply, Route, delete, post, put};
+use super::servers::Server;
 
 /// What a server can be made from.
 #[derive(Debug, Clone, Serialize)]
@@ -78,21 +83,7 @@ impl Resource for Image {
     const PLURAL: &'static str = "images";
     const FILTERS: &'static [&'static str] = &["type", "status", "architecture", "bound_to"];
 
-    fn table(state: &State) -> &Table<Self> {
-        &state.images
-    }
-
-    fn table_mut(state: &mut State) -> &mut Table<Self> {
-        &mut state.images
-    }
-
-    fn meta(&self) -> &Meta {
-        &self.meta
-    }
-
-    fn meta_mut(&mut self) -> &mut Meta {
-        &mut self.meta
-    }
+    stored_in!(images);
 
     fn counts(&self) -> bool {
         self.kind != "system"
@@ -138,5 +129,144 @@ impl Resource for Image {
 }
 
 pub(crate) fn routes() -> Vec<Route> {
-    reading::<Image>()
+    let mut routes = reading::<Image>();
+    routes.extend([
+        put("/images/{id}", update),
+        delete("/images/{id}", remove),
+        post(
+            "/images/{id}/actions/change_protection",
+            change_protection::<Image>,
+        ),
+    ]);
+    routes
+}
+
+/// What is ours can be changed, what belongs to the cloud cannot.
+fn check_own(call: &Call<'_>) -> Result<(), ApiError> {
+    if call.project.find::<Image>(call.id())?.kind == "system" {
+        return Err(ApiError::new(
+            "forbidden",
+            "system images cannot be changed",
+        ));
+    }
+    Ok(())
+}
+
+fn update(call: &mut Call<'_>) -> Answer {
+    check_own(call)?;
+    let mut fields = call.fields()?;
+    let description: Option<String> = fields.optional("description");
+    let keep = fields.has("type");
+    if keep {
+        fields.choice("type", &["snapshot"]);
+    }
+    rename_with::<Image>(call, &mut fields, |image| {
+        image.description = description.unwrap_or_else(|| image.description.clone());
+        if keep {
+            image.kind = "snapshot";
+            image.bound_to = None;
+        }
+    })
+}
+
+fn remove(call: &mut Call<'_>) -> Answer {
+    check_own(call)?;
+    let id = call.id();
+    check_unprotected(Image::KIND, &call.project.find::<Image>(id)?.meta)?;
+    call.project.check_unlocked::<Image>(id)?;
+    Image::forget(call.project, id);
+    Ok(Reply::empty())
+}
+
+impl Image {
+    fn forget(project: &mut Project, id: i64) {
+        project.discharge(Self::KIND, id);
+        project.state.images.remove(&id);
+    }
+
+    /// Backups go with their server.
+    pub(crate) fn release(project: &mut Project, server: i64) {
+        let images = project.state.images.values();
+        let bound = images.filter(|image| image.bound_to == Some(server));
+        let bound: Vec<_> = bound.map(|image| image.meta.id).collect();
+        for id in bound {
+            Self::forget(project, id);
+        }
+    }
+}
+
+/// A server's disk becomes an image.
+pub(crate) fn of_server(call: &mut Call<'_>) -> Answer {
+    let server = call.id();
+    call.project.check_unlocked::<Server>(server)?;
+    let mut fields = call.fields()?;
+    let kind = if fields.has("type") {
+        fields.choice("type", &["snapshot", "backup"])
+    } else {
+        String::new()
+    };
+    let description: Option<String> = fields.optional("description");
+    let labels = fields.labels();
+    fields.finish()?;
+
+    let project = &mut *call.project;
+    let found = project.find::<Server>(server)?.clone();
+    let backup = kind == "backup";
+    if backup && found.backup_window.is_none() {
+        return Err(ApiError::new(
+            "invalid_input",
+            "backups are not enabled for the server",
+        ));
+    }
+    project.check_limit::<Image>()?;
+    let source = found
+        .image
+        .and_then(|image| project.state.images.get(&image))
+        .cloned();
+    let architecture = project
+        .catalog
+        .server_type(found.server_type)
+        .map(|known| known.architecture.clone());
+    let flavor = source
+        .as_ref()
+        .map_or("unknown", |source| source.os_flavor.as_str())
+        .to_owned();
+    let image = Image {
+        meta: project.meta(String::new(), labels),
+        kind: if backup { "backup" } else { "snapshot" },
+        status: "creating",
+        description: description.unwrap_or_else(|| format!("of {}", found.meta.name)),
+        disk_size: found.disk,
+        image_size: None,
+        architecture: architecture.unwrap_or_default(),
+        os_flavor: flavor,
+        os_version: source.map(|source| source.os_version).unwrap_or_default(),
+        created_from: Some((server, found.meta.name)),
+        bound_to: backup.then_some(server),
+        rapid_deploy: false,
+    };
+    let id = image.meta.id;
+    project.state.images.insert(id, image);
+    let resources = &[(Server::KIND, server), (Image::KIND, id)];
+    let action = project.begin("create_image", resources, move |project| {
+        finish(project, id);
+    });
+    let image = call.project.find::<Image>(id)?.view(call.project);
+    Ok(Reply::created(
+        json!({"image": image, "action": call.view_action(action)}),
+    ))
+}
+
+/// A tenth of the disk is in use, at least 1 GB.
+fn finish(project: &mut Project, id: i64) {
+    let Some(image) = project.state.images.get_mut(&id) else {
+        return;
+    };
+    let size = (image.disk_size / 10).max(1);
+    image.status = "available";
+    image.image_size = Some(size);
+    if image.kind == "snapshot" {
+        let price = Price::of_month(project.catalog.image_gb_month.times(size.into()));
+        project.charge(Image::KIND, id, format!("snapshot of {size} GB"), price);
+    }
 }

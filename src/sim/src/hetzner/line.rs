@@ -32,7 +32,6 @@ pub(crate) struct Line {
 /// What is known of a client.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
-    pub(crate) address: SocketAddr,
     /// Cuts the connection.
     pub(crate) cut: CancellationToken,
 }
@@ -66,7 +65,6 @@ impl Listener for Lines {
 impl Connected<IncomingStream<'_, Lines>> for Client {
     fn connect_info(stream: IncomingStream<'_, Lines>) -> Self {
         Self {
-            address: *stream.remote_addr(),
             cut: stream.io().token.clone(),
         }
     }

@@ -9,17 +9,23 @@ mod bill;
 mod catalog;
 mod clock;
 mod control;
+mod dns;
 mod errors;
 mod faults;
 mod fields;
+mod firewalls;
+mod floating_ips;
 mod gate;
 mod images;
 mod labels;
 mod line;
 mod list;
+mod metadata;
 mod money;
+mod networks;
 mod offers;
 mod pace;
+mod placement_groups;
 mod primary_ips;
 mod project;
 mod rate;
@@ -28,6 +34,7 @@ mod route;
 mod seed;
 mod servers;
 mod ssh_keys;
+mod volumes;
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -44,20 +51,26 @@ pub use self::bill::{Bill, Item};
 pub use self::catalog::{
     Catalog, Deprecation, Location, Money, Offer, Price, ServerType, SystemImage,
 };
+pub use self::dns::DnsNames;
 pub use self::faults::{Fault, Faults, On};
+pub use self::firewalls::{Firewall, Rule, Target};
+pub use self::floating_ips::FloatingIp;
 pub use self::gate::RequestSeen;
 use self::gate::{Gate, Tokens};
 pub use self::images::Image;
 pub use self::labels::Labels;
 use self::line::{Client, Lines};
+pub use self::networks::{Network, NetworkRoute, Subnet};
 pub use self::pace::{Limits, Pace, Rate};
+pub use self::placement_groups::PlacementGroup;
 pub use self::primary_ips::PrimaryIp;
 use self::project::Project;
 pub use self::project::State;
 use self::rate::Bucket;
 pub use self::resource::{Meta, Table};
-pub use self::servers::{Server, UserData};
+pub use self::servers::{PrivateNet, Server, UserData};
 pub use self::ssh_keys::SshKey;
+pub use self::volumes::Volume;
 
 /// The usual token: as long as the command line tool wants one.
 pub const TOKEN: &str = "tttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt";
@@ -81,6 +94,8 @@ pub struct Options {
     pub rate: Rate,
     /// Where the addresses of servers come from.
     pub ipv4: Ipv4Pool,
+    /// Where to serve what a server learns about itself, if anywhere; port 0 lets the system choose.
+    pub metadata: Option<SocketAddr>,
 }
 
 impl Default for Options {
@@ -94,6 +109,7 @@ impl Default for Options {
             limits: Limits::default(),
             rate: Rate::default(),
             ipv4: Ipv4Pool::default(),
+            metadata: None,
         }
     }
 }
@@ -107,6 +123,7 @@ impl fmt::Debug for Options {
             limits,
             rate,
             ipv4,
+            metadata,
             token: _,
             read_token: _,
             catalog: _,
@@ -118,6 +135,7 @@ impl fmt::Debug for Options {
             .field("limits", limits)
             .field("rate", rate)
             .field("ipv4", ipv4)
+            .field("metadata", metadata)
             .finish_non_exhaustive()
     }
 }
@@ -140,8 +158,9 @@ impl Shared {
 /// A running API. It ends when it is dropped, with all connections.
 pub struct Api {
     address: SocketAddr,
+    metadata_address: Option<SocketAddr>,
     shared: Arc<Shared>,
-    _serving: AbortOnDropHandle<()>,
+    _serving: Vec<AbortOnDropHandle<()>>,
     _lines: DropGuard,
 }
 
@@ -166,6 +185,7 @@ impl Api {
             limits,
             rate,
             ipv4,
+            metadata,
         } = options;
         let listener = TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
@@ -179,20 +199,18 @@ impl Api {
         let gate = Mutex::new(Gate::new(project, tokens, bucket, address.to_string()));
         let shared = Arc::new(Shared { gate, faults });
         let cut = CancellationToken::new();
-        let lines = Lines {
-            listener,
-            cut: cut.clone(),
+        let metadata = match metadata {
+            Some(listen) => Some(TcpListener::bind(listen).await?),
+            None => None,
         };
-        let service =
-            control::router(Arc::clone(&shared)).into_make_service_with_connect_info::<Client>();
-        let serving = tokio::spawn(async move {
-            // Never ends by itself.
-            let _ = axum::serve(lines, service).await;
-        });
+        let metadata_address = metadata.as_ref().map(TcpListener::local_addr).transpose()?;
+        let mut serving = vec![serve_api(listener, &cut, &shared)];
+        serving.extend(metadata.map(|listener| serve_metadata(listener, &shared)));
         Ok(Self {
             address,
+            metadata_address,
             shared,
-            _serving: AbortOnDropHandle::new(serving),
+            _serving: serving,
             _lines: cut.drop_guard(),
         })
     }
@@ -205,6 +223,11 @@ impl Api {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where servers learn about themselves.
+    pub fn metadata_address(&self) -> Option<SocketAddr> {
+        self.metadata_address
     }
 
     /// What can go wrong.
@@ -231,4 +254,30 @@ impl Api {
     pub fn state(&self) -> State {
         self.shared.now().project.state.clone()
     }
+}
+
+fn serve_api(
+    listener: TcpListener,
+    cut: &CancellationToken,
+    shared: &Arc<Shared>,
+) -> AbortOnDropHandle<()> {
+    let lines = Lines {
+        listener,
+        cut: cut.clone(),
+    };
+    let service =
+        control::router(Arc::clone(shared)).into_make_service_with_connect_info::<Client>();
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        // Never ends by itself.
+        let _ = axum::serve(lines, service).await;
+    }))
+}
+
+fn serve_metadata(listener: TcpListener, shared: &Arc<Shared>) -> AbortOnDropHandle<()> {
+    let service =
+        metadata::router(Arc::clone(shared)).into_make_service_with_connect_info::<SocketAddr>();
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        // Never ends by itself.
+        let _ = axum::serve(listener, service).await;
+    }))
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Digits after the point that are kept; the catalogue's prices have four.
 const DIGITS: usize = 10;
-const ONE: u64 = 10_u64.pow(DIGITS as u32);
+const ONE: u64 = 10_000_000_000;
 
 /// An amount of money, in the project's currency. On the wire a decimal string.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]

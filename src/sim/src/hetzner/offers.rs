@@ -66,6 +66,7 @@ fn server_type(call: &mut Call<'_>) -> Answer {
     ))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as all that answer")]
 fn pricing(call: &mut Call<'_>) -> Answer {
     let catalog = &call.project.catalog;
     let free = Price {

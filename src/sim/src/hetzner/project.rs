@@ -19,12 +19,17 @@ use super::catalog::Catalog;
 use super::clock::Clock;
 use super::errors::ApiError;
 use super::faults::Faults;
+use super::firewalls::Firewall;
+use super::floating_ips::FloatingIp;
 use super::images::Image;
+use super::networks::Network;
 use super::pace::{Limits, Pace};
+use super::placement_groups::PlacementGroup;
 use super::primary_ips::PrimaryIp;
 use super::resource::{Meta, Resource, Table};
 use super::servers::Server;
 use super::ssh_keys::SshKey;
+use super::volumes::Volume;
 
 /// Above 32 bits: whoever cuts identifiers off finds out.
 const FIRST_ID: i64 = 5_000_000_001;
@@ -35,6 +40,11 @@ const FIRST_ACTION_ID: i64 = 580_000_000_000_001;
 #[expect(missing_docs, reason = "the kinds of resources")]
 pub struct State {
     pub servers: Table<Server>,
+    pub firewalls: Table<Firewall>,
+    pub networks: Table<Network>,
+    pub volumes: Table<Volume>,
+    pub floating_ips: Table<FloatingIp>,
+    pub placement_groups: Table<PlacementGroup>,
     pub ssh_keys: Table<SshKey>,
     pub primary_ips: Table<PrimaryIp>,
     /// Those of the operating systems, too.

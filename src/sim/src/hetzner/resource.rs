@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use axum::http::Method;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -13,7 +12,7 @@ use super::fields::Fields;
 use super::labels::Labels;
 use super::list;
 use super::project::{Project, State};
-use super::route::{Answer, Call, Reply, Route, get};
+use super::route::{Answer, Call, Reply, Route, get, put};
 
 /// Resources by their identifier.
 pub type Table<T> = BTreeMap<i64, T>;
@@ -75,6 +74,32 @@ pub(crate) trait Resource: Sized + 'static {
     }
 }
 
+/// Where a kind is kept.
+macro_rules! stored_in {
+    ($table:ident) => {
+        fn table(
+            state: &$crate::hetzner::project::State,
+        ) -> &$crate::hetzner::resource::Table<Self> {
+            &state.$table
+        }
+
+        fn table_mut(
+            state: &mut $crate::hetzner::project::State,
+        ) -> &mut $crate::hetzner::resource::Table<Self> {
+            &mut state.$table
+        }
+
+        fn meta(&self) -> &Meta {
+            &self.meta
+        }
+
+        fn meta_mut(&mut self) -> &mut Meta {
+            &mut self.meta
+        }
+    };
+}
+pub(crate) use stored_in;
+
 /// The routes that every kind has which is read.
 pub(crate) fn reading<T: Resource>() -> Vec<Route> {
     let plural = T::PLURAL;
@@ -100,11 +125,7 @@ pub(crate) fn reading<T: Resource>() -> Vec<Route> {
 /// Reading, and changing name and labels.
 pub(crate) fn naming<T: Resource>() -> Vec<Route> {
     let mut routes = reading::<T>();
-    routes.push(Route::new(
-        Method::PUT,
-        &format!("/{}/{{id}}", T::PLURAL),
-        rename::<T>,
-    ));
+    routes.push(put(&format!("/{}/{{id}}", T::PLURAL), rename::<T>));
     routes
 }
 
@@ -158,17 +179,28 @@ pub(crate) fn check_unprotected(kind: &str, meta: &Meta) -> Result<(), ApiError>
 /// Sets the protection against deletion. It takes an action, though nothing takes time.
 pub(crate) fn change_protection<T: Resource>(call: &mut Call<'_>) -> Answer {
     let id = call.id();
-    call.project.find::<T>(id)?;
+    let now = call.project.find::<T>(id)?.meta().protected;
     let mut fields = call.fields()?;
-    let protected = fields.optional::<bool>("delete");
+    let protected = fields.optional::<bool>("delete").unwrap_or(now);
     fields.finish()?;
+    Ok(protect::<T>(call, protected))
+}
+
+/// The same where the field may not be left out.
+pub(crate) fn set_protection<T: Resource>(call: &mut Call<'_>) -> Answer {
+    call.project.find::<T>(call.id())?;
+    let mut fields = call.fields()?;
+    let protected: bool = fields.required("delete");
+    fields.finish()?;
+    Ok(protect::<T>(call, protected))
+}
+
+fn protect<T: Resource>(call: &mut Call<'_>, protected: bool) -> Reply {
+    let id = call.id();
     let action = call
         .project
         .begin("change_protection", &[(T::KIND, id)], move |project| {
-            project.change::<T>(id, |found| {
-                let meta = found.meta_mut();
-                meta.protected = protected.unwrap_or(meta.protected);
-            });
+            project.change::<T>(id, |found| found.meta_mut().protected = protected);
         });
     call.action(action)
 }

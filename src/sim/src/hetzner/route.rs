@@ -30,8 +30,8 @@ impl Call<'_> {
     }
 
     /// An answer with nothing but an action.
-    pub(crate) fn action(&self, id: i64) -> Answer {
-        Ok(Reply::created(json!({"action": self.view_action(id)})))
+    pub(crate) fn action(&self, id: i64) -> Reply {
+        Reply::created(json!({"action": self.view_action(id)}))
     }
 
     pub(crate) fn view_action(&self, id: i64) -> Value {
@@ -143,8 +143,20 @@ pub(crate) fn post(path: &str, handler: Handler) -> Route {
     Route::new(Method::POST, path, handler)
 }
 
+pub(crate) fn put(path: &str, handler: Handler) -> Route {
+    Route::new(Method::PUT, path, handler)
+}
+
 pub(crate) fn delete(path: &str, handler: Handler) -> Route {
     Route::new(Method::DELETE, path, handler)
+}
+
+/// What was found for a path.
+pub(crate) struct Found<'a> {
+    /// Who answers, by method.
+    pub(crate) handlers: Vec<(&'a Method, Handler)>,
+    /// The numbers in the path.
+    pub(crate) ids: Vec<i64>,
 }
 
 /// All routes.
@@ -152,8 +164,8 @@ pub(crate) fn delete(path: &str, handler: Handler) -> Route {
 pub(crate) struct Routes(pub(crate) Vec<Route>);
 
 impl Routes {
-    /// Who answers on a path, by method; with the numbers in the path. None where nobody does.
-    pub(crate) fn find(&self, path: &str) -> Option<(Vec<(&Method, Handler)>, Vec<i64>)> {
+    /// Who answers on a path; none where nobody does.
+    pub(crate) fn find(&self, path: &str) -> Option<Found<'_>> {
         let fitting: Vec<_> = self
             .0
             .iter()
@@ -163,7 +175,8 @@ impl Routes {
         let handlers = fitting
             .iter()
             .map(|(route, _)| (&route.method, route.handler));
-        Some((handlers.collect(), ids))
+        let handlers = handlers.collect();
+        Some(Found { handlers, ids })
     }
 }
 

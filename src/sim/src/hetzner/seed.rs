@@ -35,6 +35,8 @@ impl Api {
             ssh_keys: Vec::new(),
             backup_window: None,
             rescue: false,
+            placement_group: None,
+            private_net: Vec::new(),
         };
         let ip = PrimaryIp::make_for_server(project, "ipv4", &location).ok()?;
         project.change::<PrimaryIp>(ip, |ip| ip.assignee = Some(id));

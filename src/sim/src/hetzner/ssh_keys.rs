@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::errors::ApiError;
-use super::project::{Project, State};
-use super::resource::{Meta, Resource, Table, naming};
+use super::project::Project;
+use super::resource::{Meta, Resource, naming, stored_in};
 use super::route::{Answer, Call, Reply, Route, delete, post};
 
 /// A public key that new servers let in.
@@ -28,21 +28,7 @@ impl Resource for SshKey {
     const SORT: &'static [&'static str] = &["id", "name"];
     const FILTERS: &'static [&'static str] = &["fingerprint"];
 
-    fn table(state: &State) -> &Table<Self> {
-        &state.ssh_keys
-    }
-
-    fn table_mut(state: &mut State) -> &mut Table<Self> {
-        &mut state.ssh_keys
-    }
-
-    fn meta(&self) -> &Meta {
-        &self.meta
-    }
-
-    fn meta_mut(&mut self) -> &mut Meta {
-        &mut self.meta
-    }
+    stored_in!(ssh_keys);
 
     fn has(&self, _filter: &str, value: &str) -> bool {
         self.fingerprint == value

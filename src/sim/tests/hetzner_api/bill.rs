@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::client::{ACTION, pass, server, start};
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 #[tokio::test(start_paused = true)]
 async fn a_server_costs_every_started_hour_until_it_is_gone() {

@@ -112,6 +112,12 @@ impl Client {
         made["server"]["id"].as_i64().expect("an ID")
     }
 
+    /// Makes a resource and returns it as it was answered.
+    pub(crate) async fn make(&self, kind: &str, body: Value) -> Value {
+        let made = self.post(&format!("/{kind}s"), body).await.expect(201);
+        made[kind].clone()
+    }
+
     /// Does something to a resource and waits until it is done.
     pub(crate) async fn act(&self, path: &str, body: Value) -> Value {
         let action = self.post(path, body).await.expect(201)["action"].clone();

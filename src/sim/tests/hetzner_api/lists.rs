@@ -5,9 +5,9 @@ use crate::client::{Client, start};
 fn names(body: &Value) -> Vec<&str> {
     body["servers"]
         .as_array()
-        .unwrap()
+        .expect("a list of servers")
         .iter()
-        .map(|server| server["name"].as_str().unwrap())
+        .map(|server| server["name"].as_str().expect("a list of servers"))
         .collect()
 }
 

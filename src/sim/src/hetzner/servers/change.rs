@@ -4,8 +4,10 @@ use serde_json::json;
 
 use super::create::password as root_password_of;
 use super::{Server, not_stopped, read_user_data};
+use crate::hetzner::dns;
 use crate::hetzner::errors::ApiError;
 use crate::hetzner::fields::IdOrName;
+use crate::hetzner::primary_ips::PrimaryIp;
 use crate::hetzner::project::Project;
 use crate::hetzner::resource::Resource;
 use crate::hetzner::route::{Answer, Call, Reply};
@@ -25,9 +27,9 @@ pub(crate) fn protection(call: &mut Call<'_>) -> Answer {
         );
     }
     fields.finish()?;
-    begin(call, "change_protection", move |project| {
+    Ok(begin(call, "change_protection", move |project| {
         project.change::<Server>(id, |server| server.meta.protected = delete);
-    })
+    }))
 }
 
 pub(crate) fn server_type(call: &mut Call<'_>) -> Answer {
@@ -60,13 +62,13 @@ pub(crate) fn server_type(call: &mut Call<'_>) -> Answer {
     project.check_stock(new, &server.location)?;
 
     let (new_type, new_disk) = (new.id, new.disk);
-    begin(call, "change_server_type", move |project| {
+    Ok(begin(call, "change_server_type", move |project| {
         project.change::<Server>(id, |server| {
             server.server_type = new_type;
             server.disk = if upgrade_disk { new_disk } else { server.disk };
         });
         project.charge_server(id);
-    })
+    }))
 }
 
 pub(crate) fn rebuild(call: &mut Call<'_>) -> Answer {
@@ -109,7 +111,7 @@ pub(crate) fn rebuild(call: &mut Call<'_>) -> Answer {
     ))
 }
 
-fn with_password(call: &mut Call<'_>, command: &str, rescue: bool) -> Answer {
+fn with_password(call: &mut Call<'_>, command: &str, rescue: bool) -> Reply {
     let id = call.id();
     let action = call
         .project
@@ -117,14 +119,12 @@ fn with_password(call: &mut Call<'_>, command: &str, rescue: bool) -> Answer {
             project.change::<Server>(id, |server| server.rescue |= rescue);
         });
     let action = call.view_action(action);
-    Ok(Reply::created(
-        json!({"action": action, "root_password": root_password_of(id)}),
-    ))
+    Reply::created(json!({"action": action, "root_password": root_password_of(id)}))
 }
 
 pub(crate) fn password(call: &mut Call<'_>) -> Answer {
     call.project.check_unlocked::<Server>(call.id())?;
-    with_password(call, "reset_password", false)
+    Ok(with_password(call, "reset_password", false))
 }
 
 pub(crate) fn enable_rescue(call: &mut Call<'_>) -> Answer {
@@ -138,15 +138,15 @@ pub(crate) fn enable_rescue(call: &mut Call<'_>) -> Answer {
     for key in keys {
         call.project.referred::<SshKey>("ssh_keys", key)?;
     }
-    with_password(call, "enable_rescue", true)
+    Ok(with_password(call, "enable_rescue", true))
 }
 
 pub(crate) fn disable_rescue(call: &mut Call<'_>) -> Answer {
     let id = call.id();
     call.project.check_unlocked::<Server>(id)?;
-    begin(call, "disable_rescue", move |project| {
+    Ok(begin(call, "disable_rescue", move |project| {
         project.change::<Server>(id, |server| server.rescue = false);
-    })
+    }))
 }
 
 pub(crate) fn enable_backup(call: &mut Call<'_>) -> Answer {
@@ -160,19 +160,41 @@ pub(crate) fn disable_backup(call: &mut Call<'_>) -> Answer {
 fn back_up(call: &mut Call<'_>, command: &str, window: Option<&'static str>) -> Answer {
     let id = call.id();
     call.project.check_unlocked::<Server>(id)?;
-    begin(call, command, move |project| {
+    Ok(begin(call, command, move |project| {
         project.change::<Server>(id, |server| server.backup_window = window);
         project.charge_server(id);
-    })
+    }))
 }
 
 fn begin(
     call: &mut Call<'_>,
     command: &str,
     effect: impl FnOnce(&mut Project) + Send + 'static,
-) -> Answer {
+) -> Reply {
     let action = call
         .project
         .begin(command, &[(Server::KIND, call.id())], effect);
     call.action(action)
+}
+
+/// Names the addresses that the server has.
+pub(crate) fn dns_ptr(call: &mut Call<'_>) -> Answer {
+    let id = call.id();
+    call.project.find::<Server>(id)?;
+    let wanted = dns::Wanted::read(call)?;
+    let mut addresses = call
+        .project
+        .state
+        .primary_ips
+        .values()
+        .filter(|ip| ip.assignee == Some(id));
+    let Some(ip) = addresses
+        .find(|ip| wanted.is_in(&ip.ip))
+        .map(|ip| ip.meta.id)
+    else {
+        return Err(ApiError::field("ip", "does not belong to the server"));
+    };
+    Ok(begin(call, "change_dns_ptr", move |project| {
+        project.change::<PrimaryIp>(ip, |ip| wanted.apply(&mut ip.dns_ptr));
+    }))
 }

@@ -1,6 +1,8 @@
 //! Deleting a server, and what goes with it.
 
 use super::Server;
+use crate::hetzner::firewalls::Firewall;
+use crate::hetzner::images::Image;
 use crate::hetzner::primary_ips::PrimaryIp;
 use crate::hetzner::project::Project;
 use crate::hetzner::resource::{Resource, check_unprotected};
@@ -25,6 +27,14 @@ impl Project {
         self.discharge("server", id);
         self.discharge("server_backup", id);
         PrimaryIp::release(self, id);
+        Firewall::release(self, id);
+        Image::release(self, id);
+        for volume in self.state.volumes.values_mut() {
+            volume.server = volume.server.filter(|&server| server != id);
+        }
+        for ip in self.state.floating_ips.values_mut() {
+            ip.server = ip.server.filter(|&server| server != id);
+        }
         self.state.servers.remove(&id);
     }
 }

@@ -6,10 +6,12 @@ mod delete;
 mod order;
 mod power;
 mod view;
+mod wanted;
 
 pub(crate) use self::view::{location as view_of_location, view_location, view_type};
 
 use std::fmt;
+use std::net::Ipv4Addr;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -17,9 +19,10 @@ use serde_json::Value;
 use super::errors::ApiError;
 use super::fields::Fields;
 use super::labels::is_dns_label;
-use super::project::{Project, State};
-use super::resource::{Meta, Resource, Table, naming};
-use super::route::{Route, delete, post};
+use super::project::Project;
+use super::resource::{Meta, Resource, naming, stored_in};
+use super::route::{Handler, Route, delete, post};
+use super::{images, networks, placement_groups};
 
 /// Above this the API refuses `user_data`.
 const LARGEST_USER_DATA: usize = 32 * 1024;
@@ -47,6 +50,27 @@ pub struct Server {
     pub backup_window: Option<&'static str>,
     /// Whether the next start is a rescue system.
     pub rescue: bool,
+    /// The identifier of its group.
+    pub placement_group: Option<i64>,
+    /// Its places in networks.
+    pub private_net: Vec<PrivateNet>,
+}
+
+/// A place in a network.
+#[derive(Debug, Clone, Serialize)]
+#[expect(missing_docs, reason = "the API's own names")]
+pub struct PrivateNet {
+    pub network: i64,
+    pub ip: Ipv4Addr,
+    pub alias_ips: Vec<Ipv4Addr>,
+    pub mac_address: String,
+}
+
+impl Server {
+    /// Its place in one of them.
+    pub fn private_net(&self, network: i64) -> Option<&PrivateNet> {
+        self.private_net.iter().find(|net| net.network == network)
+    }
 }
 
 /// What cloud-init gets. It may hold secrets, so it is not written into logs.
@@ -65,21 +89,7 @@ impl Resource for Server {
     const PLURAL: &'static str = "servers";
     const FILTERS: &'static [&'static str] = &["status"];
 
-    fn table(state: &State) -> &Table<Self> {
-        &state.servers
-    }
-
-    fn table_mut(state: &mut State) -> &mut Table<Self> {
-        &mut state.servers
-    }
-
-    fn meta(&self) -> &Meta {
-        &self.meta
-    }
-
-    fn meta_mut(&mut self) -> &mut Meta {
-        &mut self.meta
-    }
+    stored_in!(servers);
 
     fn has(&self, _filter: &str, value: &str) -> bool {
         self.status == value
@@ -101,7 +111,7 @@ pub(crate) fn routes() -> Vec<Route> {
     let mut routes = naming::<Server>();
     routes.push(post("/servers", create::create));
     routes.push(delete("/servers/{id}", delete::delete));
-    let actions: &[(&str, super::route::Handler)] = &[
+    let actions: &[(&str, Handler)] = &[
         ("poweron", power::on),
         ("poweroff", power::off),
         ("reboot", power::reboot),
@@ -115,6 +125,16 @@ pub(crate) fn routes() -> Vec<Route> {
         ("disable_rescue", change::disable_rescue),
         ("enable_backup", change::enable_backup),
         ("disable_backup", change::disable_backup),
+        ("change_dns_ptr", change::dns_ptr),
+        ("create_image", images::of_server),
+        ("attach_to_network", networks::attach),
+        ("detach_from_network", networks::detach),
+        ("change_alias_ips", networks::alias),
+        ("add_to_placement_group", placement_groups::add_server),
+        (
+            "remove_from_placement_group",
+            placement_groups::remove_server,
+        ),
     ];
     let actions = actions.iter();
     routes.extend(
@@ -135,6 +155,6 @@ fn read_user_data(fields: &mut Fields) -> Option<UserData> {
     Some(UserData(data))
 }
 
-fn not_stopped() -> ApiError {
+pub(crate) fn not_stopped() -> ApiError {
     ApiError::new("server_not_stopped", "server must be powered off")
 }

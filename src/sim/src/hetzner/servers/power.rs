@@ -32,7 +32,7 @@ fn switch(call: &mut Call<'_>, command: &str, status: &'static str) -> Answer {
                 server.rescue &= status == "off";
             });
         });
-    call.action(action)
+    Ok(call.action(action))
 }
 
 /// The action ends when the signal was sent. The server is off later, or never.
@@ -53,5 +53,5 @@ pub(crate) fn shutdown(call: &mut Call<'_>) -> Answer {
                 });
             }
         });
-    call.action(action)
+    Ok(call.action(action))
 }

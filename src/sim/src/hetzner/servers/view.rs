@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::Server;
 use crate::hetzner::catalog::{Location, ServerType};
+use crate::hetzner::dns;
 use crate::hetzner::primary_ips::PrimaryIp;
 use crate::hetzner::project::Project;
 use crate::hetzner::resource::Resource;
@@ -15,15 +16,28 @@ pub(crate) fn server(server: &Server, project: &Project) -> Value {
     let image = server
         .image
         .and_then(|image| project.state.images.get(&image));
+    let floating_ips = project
+        .state
+        .floating_ips
+        .values()
+        .filter(|ip| ip.server == Some(id));
+    let volumes = project
+        .state
+        .volumes
+        .values()
+        .filter(|volume| volume.server == Some(id));
+    let group = server
+        .placement_group
+        .and_then(|group| project.state.placement_groups.get(&group));
     server.meta.view(json!({
         "status": server.status,
         "public_net": {
             "ipv4": address(project, id, "ipv4"),
             "ipv6": address(project, id, "ipv6"),
-            "floating_ips": [],
-            "firewalls": [],
+            "floating_ips": floating_ips.map(|ip| ip.meta.id).collect::<Vec<_>>(),
+            "firewalls": project.view_firewalls(id),
         },
-        "private_net": [],
+        "private_net": server.private_net,
         "server_type": server_type.map(|known| view_type(known, project)),
         "location": view_location(project, &server.location),
         "image": image.map(|image| image.view(project)),
@@ -35,10 +49,10 @@ pub(crate) fn server(server: &Server, project: &Project) -> Value {
         "ingoing_traffic": 0,
         "included_traffic": offer.map(|offer| offer.included_traffic),
         "protection": {"delete": server.meta.protected, "rebuild": server.meta.protected},
-        "volumes": [],
+        "volumes": volumes.map(|volume| volume.meta.id).collect::<Vec<_>>(),
         "load_balancers": [],
         "primary_disk_size": server.disk,
-        "placement_group": null,
+        "placement_group": group.map(|group| group.view(project)),
     }))
 }
 
@@ -49,7 +63,7 @@ fn address(project: &Project, server: i64, kind: &str) -> Value {
     let dns_ptr = if kind == "ipv4" {
         json!(ip.dns_ptr.get(&ip.ip))
     } else {
-        ip.view_dns_ptr()
+        dns::view(&ip.dns_ptr)
     };
     json!({"id": ip.meta.id, "ip": ip.ip, "blocked": false, "dns_ptr": dns_ptr})
 }
