@@ -2,3 +2,4 @@
 //! do the same with the same code.
 
 pub mod cloud_init;
+pub mod cluster;
