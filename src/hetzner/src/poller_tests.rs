@@ -49,9 +49,9 @@ impl Script {
                 action(
                     *id,
                     if has_ended {
-                        status.clone()
+                        status
                     } else {
-                        ActionStatus::Running
+                        &ActionStatus::Running
                     },
                 )
             })
@@ -67,7 +67,7 @@ impl Script {
     }
 }
 
-fn action(id: i64, status: ActionStatus) -> Action {
+fn action(id: i64, status: &ActionStatus) -> Action {
     let json = serde_json::json!({ "id": id, "command": "create_server", "status": status });
     serde_json::from_value(json).expect("an action")
 }
@@ -223,7 +223,7 @@ fn a_runtime_that_ends_lets_others_go_on() {
     runtime().block_on(async {
         assert!(news.recv().await.is_none(), "it is told to register again");
         let mut again = poller.watch(vec![1], |_| async {
-            Ok(vec![action(1, ActionStatus::Success)])
+            Ok(vec![action(1, &ActionStatus::Success)])
         });
         assert!(matches!(end(&mut again).await, News::Seen(_)));
     });
