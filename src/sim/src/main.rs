@@ -1,66 +1,27 @@
-//! `fleet-sim soulseek --port P`: a Soulseek server on this machine.
+//! `fleet-sim soulseek --port P` and `fleet-sim hetzner --port P --token T`: servers on this machine.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+mod commands;
+
 use std::process::ExitCode;
-use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
-use fleet_sim::soulseek::{Options, Searchers, Server};
+use clap::{Parser, Subcommand};
+
+use crate::commands::{hetzner, soulseek};
 
 /// Servers that stand in for the real ones, for tests and laptops.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(version)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum Command {
     /// Run a Soulseek server: logins, peer addresses, the distributed search tree.
-    Soulseek(Soulseek),
-}
-
-#[derive(Debug, Args)]
-struct Soulseek {
-    /// Port to listen on; 0 lets the system choose.
-    #[arg(long)]
-    port: u16,
-    /// Address to listen on.
-    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
-    listen: IpAddr,
-    /// How many scripted users search.
-    #[arg(long, default_value_t = 0)]
-    searchers: u32,
-    /// Searches a second that the scripted users make, all together.
-    #[arg(long, default_value_t = 10.0, value_parser = parse_rate)]
-    rate: f64,
-    /// Seconds between two offers of parents to users who look for one.
-    #[arg(long, default_value_t = 3)]
-    offer_every: u64,
-    /// Upload speed of a user in bytes a second; may be given several times. Faster users become
-    /// parents of slower ones.
-    #[arg(long, value_name = "USER=SPEED", value_parser = parse_speed)]
-    speed: Vec<(String, u32)>,
-}
-
-fn parse_rate(text: &str) -> Result<f64, String> {
-    let rate = text
-        .parse()
-        .ok()
-        .filter(|&rate: &f64| rate.is_finite() && rate > 0.0);
-    rate.ok_or_else(|| "write a number above 0".to_owned())
-}
-
-fn parse_speed(text: &str) -> Result<(String, u32), String> {
-    let (user, speed) = text
-        .rsplit_once('=')
-        .ok_or("write USER=SPEED, for example anna=1000000")?;
-    let speed = speed
-        .parse()
-        .map_err(|_| format!("`{speed}` is not a number of bytes a second"))?;
-    Ok((user.to_owned(), speed))
+    Soulseek(soulseek::Soulseek),
+    /// Run the Hetzner Cloud API: servers, networks, volumes, prices, and faults on demand.
+    Hetzner(hetzner::Hetzner),
 }
 
 #[tokio::main]
@@ -68,11 +29,14 @@ async fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .init();
-    let Command::Soulseek(arguments) = Cli::parse().command;
-    match soulseek(arguments).await {
+    let (name, result) = match Cli::parse().command {
+        Command::Soulseek(arguments) => ("Soulseek server", soulseek::run(arguments).await),
+        Command::Hetzner(arguments) => ("Hetzner API", hetzner::run(arguments).await),
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&error);
+            complain(name, &error);
             ExitCode::FAILURE
         }
     }
@@ -82,21 +46,21 @@ async fn main() -> ExitCode {
     clippy::print_stderr,
     reason = "the one place where this program speaks of errors"
 )]
-fn complain(error: &std::io::Error) {
-    eprintln!("error: cannot run the Soulseek server: {error}");
-    eprintln!("hint: choose another --port, or 0 to let the system choose");
+fn complain(name: &str, error: &std::io::Error) {
+    eprintln!("error: cannot run the {name}: {error}");
+    if error.kind() == std::io::ErrorKind::AddrInUse {
+        eprintln!("hint: choose another --port, or 0 to let the system choose");
+    }
 }
 
-#[expect(clippy::print_stdout, reason = "scripts read the address from here")]
-async fn soulseek(arguments: Soulseek) -> std::io::Result<()> {
-    let options = Options {
-        listen: SocketAddr::new(arguments.listen, arguments.port),
-        offer_every: Duration::from_secs(arguments.offer_every.max(1)),
-        speeds: arguments.speed.into_iter().collect::<HashMap<_, _>>(),
-        ..Options::default()
-    };
-    let server = Server::start(options).await?;
-    println!("Soulseek server listens on {}", server.address());
-    let _searchers = Searchers::start(server.address(), arguments.searchers, arguments.rate);
-    tokio::signal::ctrl_c().await
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
 }
