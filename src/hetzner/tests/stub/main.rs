@@ -5,6 +5,7 @@ mod answers;
 mod bodies;
 mod ensure;
 mod repeating;
+mod requests;
 mod secrets;
 mod server;
 mod waiting;
