@@ -129,6 +129,16 @@ mod tests {
         }
     }
 
+    /// `terraform.rs` of the cross-part tests expects the same of Terraform.
+    #[test]
+    fn characters_of_other_languages_are_escaped() {
+        let nasty = r#"<it's> "a" & \b {{ name | tojson }} ${c} %{d}"#;
+        let escaped = r#""\u003cit\u0027s\u003e \"a\" \u0026 \\b {{ name | tojson }} ${c} %{d}""#;
+        assert_eq!(tojson(&nasty.into()).unwrap().to_string(), escaped);
+        let list = vec!["a".to_owned(), "b".to_owned()];
+        assert_eq!(tojson(&list.into()).unwrap().to_string(), r#"["a", "b"]"#);
+    }
+
     #[test]
     fn a_name_without_a_value_is_an_error() {
         let error = fill("host.yaml.j2", &Values::new()).unwrap_err();
