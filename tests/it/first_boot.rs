@@ -233,10 +233,9 @@ fn a_node_of_kubeadm_lets_the_api_server_in() {
 /// A release of k3s that is the pinned one.
 fn release(machine: &Machine) {
     let k3s = Machine::k3s().unwrap();
-    let digest: String = Sha256::digest(&k3s)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let digest = Sha256::digest(&k3s);
+    let digits: Vec<String> = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = digits.concat();
     machine
         .write("k3s", &String::from_utf8(k3s).unwrap(), 0o644)
         .unwrap();

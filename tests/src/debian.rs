@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::target;
 
-/// cloud-init, beside whose executable Python needs [`library`](Unpacked::python_path).
+/// cloud-init, whose modules Python finds in [`python_path`](Unpacked::python_path).
 pub fn cloud_init() -> Result<Unpacked> {
     unpacked("cloud-init", &["cloud-init"])
 }
@@ -90,8 +90,8 @@ fn download(dir: &Path, packages: &[&str]) -> Result<()> {
 fn run(command: &mut Command) -> Result<()> {
     let Ok(output) = command.output() else {
         bail!(
-            "{:?} is not there: these tests take programs from packages, on Debian and Ubuntu",
-            command.get_program()
+            "{} is not there: these tests take programs from packages, on Debian and Ubuntu",
+            command.get_program().display()
         );
     };
     ensure!(

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{service::find_program, target, unprivileged};
@@ -49,7 +49,8 @@ impl Workspace {
         let workspace = Self::new()?;
         let provider = provider()?;
         let settings = format!(
-            "provider_installation {{\n  dev_overrides {{ \"hetznercloud/hcloud\" = {provider:?} }}\n}}\n"
+            "provider_installation {{\n  dev_overrides {{ \"hetznercloud/hcloud\" = {} }}\n}}\n",
+            json!(provider)
         );
         fs::write(workspace.path(SETTINGS), settings)?;
         succeed(&workspace.run(".", &["get"])?)?;
