@@ -7,12 +7,16 @@ mod cli;
 mod common;
 mod disk;
 mod faults;
+mod init;
 mod kill;
+mod monitor;
 mod report;
 mod secrets;
 mod servers;
 mod spool;
+mod terminal;
 mod up;
+mod validate;
 
 use std::path::Path;
 

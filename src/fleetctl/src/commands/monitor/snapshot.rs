@@ -181,7 +181,8 @@ impl Snapshot {
             .regions
             .iter()
             .filter_map(|region| region.searches_per_second);
-        rates.sum()
+        // The sum of nothing would be -0.
+        rates.fold(0.0, std::ops::Add::add)
     }
 
     /// What went wrong with one of the sources.

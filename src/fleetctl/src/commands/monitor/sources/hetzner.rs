@@ -2,13 +2,12 @@
 
 use anyhow::Context as _;
 use fleet_api::Manifest;
-use fleet_api::names::{
-    CONTROL_PLANE, FLEET_LABEL, HCLOUD_ENDPOINT, HCLOUD_TOKEN, REGION_LABEL, ROLE_LABEL,
-};
+use fleet_api::names::{CONTROL_PLANE, FLEET_LABEL, REGION_LABEL, ROLE_LABEL};
 use fleet_hetzner::{Client, LabelSelector, Pricing, PrimaryIpFilter, ServerFilter, VolumeFilter};
 use fleet_operator::servers::Found;
 use tokio::sync::OnceCell;
 
+use crate::cloud;
 use crate::commands::monitor::snapshot::{Cost, Server};
 use crate::failure::Failure;
 
@@ -30,7 +29,7 @@ impl HetznerSource {
         }
         let ours = LabelSelector::new().equals(FLEET_LABEL, manifest.name());
         Ok(Some(Self {
-            client: client(manifest)?,
+            client: cloud::client(manifest)?,
             ours: ours.map_err(anyhow::Error::from)?,
             pricing: OnceCell::new(),
         }))
@@ -118,28 +117,4 @@ fn row(found: &Found, server: &fleet_hetzner::Server) -> Server {
             .monthly
             .map(|cost| cost.rounded().to_string()),
     }
-}
-
-fn client(manifest: &Manifest) -> Result<Client, Failure> {
-    let of_environment = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let token = manifest
-        .hetzner_token()?
-        .or_else(|| of_environment(HCLOUD_TOKEN).map(Into::into));
-    let token = token.ok_or_else(|| {
-        let hint = format!(
-            "set {HCLOUD_TOKEN}, or name a Secret in spec.infrastructure.hetzner.tokenSecretRef"
-        );
-        Failure::bad_file(
-            anyhow::anyhow!("there is no token for the Hetzner project"),
-            hint,
-        )
-    })?;
-    let mut builder = Client::builder(token);
-    if let Some(endpoint) = of_environment(HCLOUD_ENDPOINT) {
-        builder = builder.endpoint(endpoint);
-    }
-    builder.build().map_err(|error| {
-        let hint = error.hint().unwrap_or_default();
-        Failure::bad_file(error, hint)
-    })
 }

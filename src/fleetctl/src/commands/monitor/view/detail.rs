@@ -2,6 +2,7 @@
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::symbols::bar;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{RenderDirection, Sparkline, SparklineBar};
 
@@ -14,6 +15,18 @@ use crate::commands::monitor::snapshot::Region;
 const SCALE: u16 = 6;
 /// Bars are whole numbers; this keeps two decimals.
 const FINE: f64 = 100.0;
+/// Bars of dots, which are lighter to look at than blocks and have four heights a line.
+const DOTS: bar::Set<'static> = bar::Set {
+    full: "⣿",
+    seven_eighths: "⣿",
+    three_quarters: "⣶",
+    five_eighths: "⣶",
+    half: "⣤",
+    three_eighths: "⣤",
+    one_quarter: "⣀",
+    one_eighth: "⣀",
+    empty: " ",
+};
 /// Room above the highest bar.
 const ROOM: f64 = 1.1;
 /// Values at which a scale may end, times a power of ten.
@@ -27,64 +40,74 @@ pub(super) fn render(frame: &mut Frame<'_>, area: Rect, app: &App) {
     let inner = panel(frame, area, &region.name, [], &app.theme);
     let [facts, chart] =
         Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(inner);
-    frame.render_widget(facts_line(app, region), facts);
-    draw(frame, chart, app, region);
-}
-
-fn facts_line<'a>(app: &App, region: &'a Region) -> Line<'a> {
-    let theme = &app.theme;
-    let mut spans = vec![
-        Span::styled(words::rate(region.searches_per_second), theme.accent),
-        Span::styled(" searches a second", theme.dim),
-    ];
-    let mut fact = |value: Option<u64>, one: &'static str, many: &'static str| {
-        if let Some(value) = value {
-            let unit = if value == 1 { one } else { many };
-            let fact = [
-                Span::raw(format!("  ·  {}", words::count(value))),
-                Span::styled(unit, theme.dim),
-            ];
-            spans.extend(fact);
-        }
-    };
-    fact(region.searches, " recorded", " recorded");
-    fact(region.duplicates, " duplicate", " duplicates");
-    fact(region.children, " child", " children");
-    Line::from(spans)
-}
-
-fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, region: &Region) {
-    if area.height < 3 {
-        return;
+    frame.render_widget(facts_line(app, region, facts.width), facts);
+    if chart.height > 2 {
+        draw(frame, chart, app, region);
+    } else {
+        bars(frame, chart, app, region);
     }
-    let [scale, bars] =
-        Layout::horizontal([Constraint::Length(SCALE), Constraint::Fill(1)]).areas(area);
-    let [bars, times] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(bars);
-    let shown = region.history.iter().rev().take(usize::from(bars.width));
-    let highest = shown.clone().flatten().copied().fold(0.0, f64::max);
-    let top = round_up(highest * ROOM);
+}
+
+/// As many facts as there is room for.
+fn facts_line<'a>(app: &App, region: &'a Region, room: u16) -> Line<'a> {
     let theme = &app.theme;
-    let label = |value: f64| Line::styled(format!("{value} "), theme.dim).right_aligned();
+    let rate = words::rate(region.searches_per_second);
+    let mut line = Line::from(vec![
+        Span::styled(rate, theme.accent),
+        Span::styled(" a second", theme.dim),
+    ]);
+    let facts = [
+        (region.searches, " recorded", " recorded"),
+        (region.children, " child", " children"),
+        (region.duplicates, " duplicate", " duplicates"),
+    ];
+    for (value, one, many) in facts {
+        let Some(value) = value else { continue };
+        let unit = if value == 1 { one } else { many };
+        let value = Span::raw(format!("  ·  {}", words::count(value)));
+        let unit = Span::styled(unit, theme.dim);
+        if line.width() + value.width() + unit.width() <= usize::from(room) {
+            line.extend([value, unit]);
+        }
+    }
+    line
+}
+
+/// Bars with their scale and their times.
+fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, region: &Region) {
+    let [scale, graph] =
+        Layout::horizontal([Constraint::Length(SCALE), Constraint::Fill(1)]).areas(area);
+    let [graph, times] =
+        Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(graph);
+    let top = bars(frame, graph, app, region);
+    let dim = app.theme.dim;
+    let label = |value: f64| Line::styled(format!("{value} "), dim).right_aligned();
     let at = |row: u16| Rect::new(scale.x, scale.y + row, scale.width, 1);
     frame.render_widget(label(top), at(0));
-    if bars.height >= 6 {
-        frame.render_widget(label(top / 2.0), at(bars.height / 2));
+    if graph.height >= 6 {
+        frame.render_widget(label(top / 2.0), at(graph.height / 2));
     }
-    frame.render_widget(label(0.0), at(bars.height));
+    frame.render_widget(label(0.0), at(graph.height));
+    let longest = app.snapshot.interval * graph.width.into();
+    frame.render_widget(Line::styled(words::seconds(longest.as_secs()), dim), times);
+    frame.render_widget(Line::styled("now", dim).right_aligned(), times);
+}
+
+/// A bar for each reading, the newest at the right end; gives the value at their top.
+fn bars(frame: &mut Frame<'_>, area: Rect, app: &App, region: &Region) -> f64 {
+    let shown = region.history.iter().rev().take(usize::from(area.width));
+    let highest = shown.clone().flatten().copied().fold(0.0, f64::max);
+    let top = round_up(highest * ROOM);
     let bar = |rate: &Option<f64>| SparklineBar::from(rate.map(|rate| whole(rate * FINE)));
     let sparkline = Sparkline::default()
         .data(shown.map(bar).collect::<Vec<_>>())
         .direction(RenderDirection::RightToLeft)
+        .bar_set(DOTS)
         .absent_value_symbol("·")
         .max(whole(top * FINE));
-    frame.render_widget(sparkline, bars);
-    colour(frame, bars, theme);
-    let longest = app.snapshot.interval * bars.width.into();
-    frame.render_widget(
-        Line::styled(words::seconds(longest.as_secs()), theme.dim),
-        times,
-    );
-    frame.render_widget(Line::styled("now", theme.dim).right_aligned(), times);
+    frame.render_widget(sparkline, area);
+    colour(frame, area, &app.theme);
+    top
 }
 
 /// The higher, the brighter.

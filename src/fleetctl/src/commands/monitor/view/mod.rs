@@ -163,7 +163,7 @@ fn footer(theme: &Theme) -> Line<'static> {
 fn help(frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
     let lines = KEYS.map(|(key, means)| {
         Line::from(vec![
-            Span::styled(format!("{key:<13}"), theme.accent),
+            Span::styled(format!("{key:<15}"), theme.accent),
             Span::raw(means),
         ])
     });
@@ -173,7 +173,7 @@ fn help(frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
     let [middle] = Layout::vertical([Constraint::Length(height)])
         .flex(Flex::Center)
         .areas(area);
-    let [middle] = Layout::horizontal([Constraint::Length(36)])
+    let [middle] = Layout::horizontal([Constraint::Length(38)])
         .flex(Flex::Center)
         .areas(middle);
     frame.render_widget(Clear, middle);

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Span;
 
-use super::table::{Column, draw, fit, width};
+use super::table::{Column, GAP, draw, fit, width};
 use super::{panel, words};
 use crate::commands::monitor::app::App;
 use crate::commands::monitor::snapshot::{Origin, Region};
@@ -21,13 +21,10 @@ pub(super) fn height(app: &App) -> u16 {
 
 pub(super) fn render(frame: &mut Frame<'_>, area: Rect, app: &App) {
     let snapshot = &app.snapshot;
-    let inner = panel(
-        frame,
-        area,
-        "Regions",
-        snapshot.errors_of(Origin::Metrics),
-        &app.theme,
-    );
+    let unwatched = !snapshot.watched.contains(&Origin::Metrics);
+    let hint = unwatched.then_some("name a collector with --metrics to see its figures");
+    let errors = snapshot.errors_of(Origin::Metrics).chain(hint);
+    let inner = panel(frame, area, "Regions", errors, &app.theme);
     if snapshot.regions.is_empty() {
         let text = "waiting for the first answer …";
         frame.render_widget(Span::styled(text, app.theme.dim), inner);
@@ -36,15 +33,20 @@ pub(super) fn render(frame: &mut Frame<'_>, area: Rect, app: &App) {
     let (selected, first) = visible(app, inner.height);
     let regions = &snapshot.regions[first..];
     let mut columns = columns(app, regions, selected.map(|index| index - first));
-    fit(&mut columns, inner.width);
-    let room = inner.width.saturating_sub(width(&columns) + 2);
+    fit(&mut columns, inner.width.saturating_sub(SHORTEST + GAP));
+    let room = inner.width.saturating_sub(width(&columns) + GAP);
     if room >= SHORTEST {
-        let top = snapshot.regions.iter().flat_map(|region| &region.history);
-        let top = top.flatten().copied().fold(0.0, f64::max);
-        let cells = regions
+        let rates = snapshot
+            .regions
             .iter()
-            .map(|region| Span::styled(bars(region, room, top), app.theme.graph[1]));
-        columns.insert(2, Column::new("OVER TIME", 0, cells.collect()));
+            .flat_map(|region| &region.history)
+            .flatten();
+        let top = rates.copied().fold(0.0, f64::max);
+        let line = |region| Span::styled(bars(region, room, top), app.theme.graph[1]);
+        columns.insert(
+            2,
+            Column::new("OVER TIME", 0, regions.iter().map(line).collect()),
+        );
     }
     draw(frame, inner, &columns, app.theme.dim);
 }
@@ -105,14 +107,14 @@ fn columns<'a>(app: &App, regions: &'a [Region], selected: Option<usize>) -> Vec
     }
     columns.push(column("STATE", 0, &state));
     columns.push(
-        column("SPOOL", 4, &|region| {
+        column("UNSAVED", 4, &|region| {
             waits(region.spool_pending, Style::new())
         })
         .right(),
     );
     if has_database {
         columns.push(
-            column("WAITING", 3, &|region| {
+            column("UNSHIPPED", 3, &|region| {
                 waits(region.database_waiting, Style::new())
             })
             .right(),

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Cell, Row, Table};
 
 /// Blanks between columns.
-const GAP: u16 = 2;
+pub(super) const GAP: u16 = 2;
 
 /// A column with all its cells.
 pub(super) struct Column<'t> {

@@ -10,7 +10,7 @@ use super::{panel, words};
 use crate::commands::monitor::app::App;
 use crate::commands::monitor::snapshot::{Origin, Phase, Region};
 
-pub(super) const WIDTH: u16 = 36;
+pub(super) const WIDTH: u16 = 34;
 /// What the names before the figures take.
 const NAMES: usize = 14;
 
@@ -80,11 +80,7 @@ fn lines(app: &App) -> Vec<Line<'static>> {
         }
         if let Some(first) = archives.problems.first() {
             let more = archives.problems.len();
-            lines.push(line(
-                "problems",
-                format!("{more}, see archive ls"),
-                theme.bad,
-            ));
+            lines.push(line("problems", format!("{more}: archive ls"), theme.bad));
             let name = first.rsplit('/').next().unwrap_or(first);
             lines.push(Line::styled(format!("  {name}"), theme.bad));
         }
