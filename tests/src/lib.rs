@@ -4,7 +4,9 @@
 pub mod bins;
 pub mod certificates;
 pub mod chromium;
+pub mod debian;
 pub mod fleet;
+pub mod machine;
 pub mod peer;
 pub mod pgbouncer;
 pub mod ports;
@@ -15,6 +17,7 @@ pub mod s3;
 mod service;
 pub mod study;
 mod target;
+pub mod terraform;
 mod unprivileged;
 pub mod venv;
 pub mod wire;

@@ -35,6 +35,15 @@ const ARCHIVE: Environment = Environment {
     requirements: include_str!("../peers/archive-requirements.txt"),
 };
 
+const CLOUD_INIT: Environment = Environment {
+    name: "cloud-init-venv",
+    file: concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/peers/cloud-init-requirements.txt"
+    ),
+    requirements: include_str!("../peers/cloud-init-requirements.txt"),
+};
+
 /// The Python interpreter with the Soulseek clients. The first call on a machine installs them; it blocks until that is
 /// done, also when another process does it.
 pub fn python() -> Result<PathBuf> {
@@ -44,6 +53,11 @@ pub fn python() -> Result<PathBuf> {
 /// The same with `DuckDB` and pandas.
 pub fn archive_python() -> Result<PathBuf> {
     interpreter(&ARCHIVE)
+}
+
+/// The same with what cloud-init imports, and `shellcheck` beside the interpreter.
+pub fn cloud_init_python() -> Result<PathBuf> {
+    interpreter(&CLOUD_INIT)
 }
 
 fn interpreter(environment: &Environment) -> Result<PathBuf> {
@@ -136,7 +150,7 @@ mod tests {
 
     #[test]
     fn every_requirement_has_a_version_and_a_hash() {
-        for environment in [PEERS, ARCHIVE] {
+        for environment in [PEERS, ARCHIVE, CLOUD_INIT] {
             let packages = environment.requirements.replace("\\\n", "");
             let packages = packages
                 .lines()

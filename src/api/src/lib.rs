@@ -7,6 +7,7 @@ mod infrastructure;
 mod manifest;
 pub mod names;
 mod rules;
+mod secrets;
 
 pub use self::collector::{
     Canary, Database, Duplicates, ExternalDatabase, Listen, Network, Privacy, Region,

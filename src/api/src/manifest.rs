@@ -264,6 +264,14 @@ impl Manifest {
         self.collector.metadata.name.as_deref().unwrap_or_default()
     }
 
+    /// The Secrets beside the collector, by name.
+    pub fn secrets(&self) -> BTreeMap<&str, &BTreeMap<String, SecretString>> {
+        let secrets = self.secrets.iter();
+        secrets
+            .map(|(name, values)| (name.as_str(), values))
+            .collect()
+    }
+
     /// Adds a Secret that stands elsewhere, for example in a mounted directory.
     pub fn add_secret(&mut self, name: &str, values: BTreeMap<String, SecretString>) {
         self.secrets.insert(name.to_owned(), values);

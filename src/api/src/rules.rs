@@ -67,7 +67,8 @@ pub(crate) const ALLOW_FROM: CelRule = CelRule {
 };
 
 pub(crate) const IP_RANGE: CelRule = CelRule {
-    rule: r"self.matches('^(10|172|192)[.][0-9]{1,3}[.][0-9]{1,3}[.][0-9]{1,3}/([89]|1[0-9]|2[0-4])$')",
+    rule: "isCIDR(self) && cidr(self).prefixLength() >= 8 && cidr(self).prefixLength() <= 24 && \
+           ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16'].exists(private, cidr(private).containsCIDR(self))",
     message: "write a private range of at least 256 addresses, for example 10.80.0.0/16",
 };
 

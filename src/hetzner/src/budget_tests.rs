@@ -82,7 +82,8 @@ async fn fifty_are_on_their_way_at_once() {
     assert_eq!(gate.bucket().on_their_way, 50);
     let start = Instant::now();
     passes.remove(0).answered(told(3600, 3599), false);
-    assert_eq!(gate.bucket().left, 3599. - 49.);
+    let left = gate.bucket().left;
+    assert!((left - (3599. - 49.)).abs() < 1e-6, "{left}");
     drop(passes);
     assert_eq!(gate.bucket().on_their_way, 0);
     assert_eq!(start.elapsed(), Duration::ZERO);
@@ -102,10 +103,10 @@ async fn keeps_to_the_refill_when_the_reserve_is_reached() {
         assert!(call(&gate, &api).await);
     }
     assert_eq!(start.elapsed(), 20 * SECOND);
-    assert_eq!(
-        api.lock().expect("not poisoned").left.round(),
-        360.,
-        "the reserve is left to others"
+    let left = api.lock().expect("not poisoned").left;
+    assert!(
+        (359.0..=361.).contains(&left),
+        "{left}: the reserve is left to others"
     );
 }
 
@@ -153,8 +154,8 @@ async fn a_refusal_lets_everybody_pause_and_nobody_storm_back() {
     assert_eq!(moments[0], FIRST_PAUSE, "fifty refusals at once are one");
     for pair in moments.windows(2) {
         assert_eq!(
-            pair[1] - pair[0],
-            SECOND,
+            pair[1],
+            pair[0] + SECOND,
             "one at a time, at the speed of the refill"
         );
     }

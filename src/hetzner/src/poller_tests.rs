@@ -18,12 +18,12 @@ struct Script {
 }
 
 impl Script {
-    fn begin(&self, id: i64, seconds: u64, status: ActionStatus) {
+    fn begin(&self, id: i64, seconds: u64, status: &ActionStatus) {
         let end = Instant::now() + Duration::from_secs(seconds);
         self.ends
             .lock()
             .expect("not poisoned")
-            .insert(id, (end, status));
+            .insert(id, (end, status.clone()));
     }
 
     fn requests(&self) -> usize {
@@ -49,9 +49,9 @@ impl Script {
                 action(
                     *id,
                     if has_ended {
-                        status.clone()
+                        status
                     } else {
-                        ActionStatus::Running
+                        &ActionStatus::Running
                     },
                 )
             })
@@ -67,7 +67,7 @@ impl Script {
     }
 }
 
-fn action(id: i64, status: ActionStatus) -> Action {
+fn action(id: i64, status: &ActionStatus) -> Action {
     let json = serde_json::json!({ "id": id, "command": "create_server", "status": status });
     serde_json::from_value(json).expect("an action")
 }
@@ -98,7 +98,7 @@ async fn fifty_creations_within_a_second_cost_a_dozen_requests() {
     let start = Instant::now();
     let mut waiting = Vec::new();
     for id in 1..=50 {
-        script.begin(id, 10, ActionStatus::Success);
+        script.begin(id, 10, &ActionStatus::Success);
         let mut news = script.watch(&poller, &[id]);
         waiting.push(tokio::spawn(async move {
             matches!(end(&mut news).await, News::Seen(_))
@@ -126,7 +126,7 @@ async fn a_short_action_is_noticed_soon() {
     let (poller, script) = (Poller::default(), Script::default());
     for id in 1..=3 {
         let start = Instant::now();
-        script.begin(id, 1, ActionStatus::Success);
+        script.begin(id, 1, &ActionStatus::Success);
         assert!(matches!(
             end(&mut script.watch(&poller, &[id])).await,
             News::Seen(_)
@@ -145,7 +145,7 @@ async fn more_than_a_page_is_asked_for_in_pages() {
     let (poller, script) = (Poller::default(), Script::default());
     let ids: Vec<i64> = (1..=120).collect();
     for id in &ids {
-        script.begin(*id, 0, ActionStatus::Success);
+        script.begin(*id, 0, &ActionStatus::Success);
     }
     let mut news = script.watch(&poller, &ids);
     let mut seen = Vec::new();
@@ -162,13 +162,13 @@ async fn more_than_a_page_is_asked_for_in_pages() {
 #[tokio::test(start_paused = true)]
 async fn whoever_goes_is_not_asked_for() {
     let (poller, script) = (Poller::default(), Script::default());
-    script.begin(1, 3600, ActionStatus::Success);
+    script.begin(1, 3600, &ActionStatus::Success);
     let news = script.watch(&poller, &[1]);
-    sleep(Duration::from_secs(60)).await;
+    sleep(Duration::from_mins(1)).await;
     drop(news);
     sleep(LONGEST).await;
     let requests = script.requests();
-    sleep(Duration::from_secs(60)).await;
+    sleep(Duration::from_mins(1)).await;
     assert_eq!(script.requests(), requests);
     assert!(!poller.state().is_polling);
 }
@@ -176,7 +176,7 @@ async fn whoever_goes_is_not_asked_for() {
 #[tokio::test(start_paused = true)]
 async fn an_action_that_is_not_known_concerns_only_who_asks_for_it() {
     let (poller, script) = (Poller::default(), Script::default());
-    script.begin(1, 5, ActionStatus::Error);
+    script.begin(1, 5, &ActionStatus::Error);
     let mut known = script.watch(&poller, &[1]);
     let mut unknown = script.watch(&poller, &[2]);
     assert!(matches!(end(&mut unknown).await, News::Missing(2)));
@@ -189,7 +189,7 @@ async fn an_action_that_is_not_known_concerns_only_who_asks_for_it() {
 async fn an_outage_is_waited_out_and_told() {
     let (poller, script) = (Poller::default(), Script::default());
     script.outages.store(10, Ordering::Relaxed);
-    script.begin(1, 1, ActionStatus::Success);
+    script.begin(1, 1, &ActionStatus::Success);
     let mut news = script.watch(&poller, &[1]);
     assert!(
         matches!(news.recv().await, Some(News::Delayed(error)) if error.code() == Some(&ErrorCode::Unavailable))
@@ -223,7 +223,7 @@ fn a_runtime_that_ends_lets_others_go_on() {
     runtime().block_on(async {
         assert!(news.recv().await.is_none(), "it is told to register again");
         let mut again = poller.watch(vec![1], |_| async {
-            Ok(vec![action(1, ActionStatus::Success)])
+            Ok(vec![action(1, &ActionStatus::Success)])
         });
         assert!(matches!(end(&mut again).await, News::Seen(_)));
     });

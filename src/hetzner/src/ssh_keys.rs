@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::api::{Filter, managed, name_and_labels, readable};
+use crate::api::{Api, Filter, managed, name_and_labels, readable};
 use crate::decode::nullable;
+use crate::error::Error;
 use crate::labels::{LabelSelector, Labels};
 
 /// A public key that new servers may be given.
@@ -60,3 +61,20 @@ pub struct CreateSshKey {
 
 readable!(SshKey, path: "ssh_keys", key: "ssh_key", filter: SshKeyFilter);
 managed!(SshKey, from: CreateSshKey, kind: "SSH key", has_actions: false);
+
+impl Api<SshKey> {
+    /// The same key under whatever name, if it is stored: a project takes it only once.
+    pub async fn by_public_key(&self, public_key: &str) -> Result<Option<SshKey>, Error> {
+        let stored = self.list(&SshKeyFilter::default()).await?;
+        Ok(stored
+            .into_iter()
+            .find(|key| is_same(&key.public_key, public_key)))
+    }
+}
+
+/// Kind and key; what follows is a comment.
+fn is_same(one: &str, other: &str) -> bool {
+    one.split_whitespace()
+        .take(2)
+        .eq(other.split_whitespace().take(2))
+}

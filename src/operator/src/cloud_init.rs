@@ -11,7 +11,7 @@ mod template;
 
 use std::collections::BTreeMap;
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest as _, Sha256};
 
 pub use self::check::Problem;
@@ -81,7 +81,7 @@ pub fn render(host: &Host, role: &Role) -> Result<Rendered, RenderError> {
     let mut values = host_values(host);
     values.extend(versions()?);
     values.extend(role.values(host));
-    let token = role.token().map(|token| token.expose_secret());
+    let token = role.token().map(ExposeSecret::expose_secret);
     let text = template::fill(role.template(), &with_token(&values, token))?;
     if text.len() > MAX_BYTES {
         return Err(RenderError::TooLong(text.len()));
@@ -98,8 +98,12 @@ pub fn render(host: &Host, role: &Role) -> Result<Rendered, RenderError> {
 
 /// The first 16 hexadecimal digits of the SHA-256.
 fn short_digest(text: &str) -> String {
-    let [a, b, c, d, e, f, g, h, ..]: [u8; 32] = Sha256::digest(text).into();
-    format!("{:016x}", u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+    let digest = Sha256::digest(text);
+    let start = digest
+        .iter()
+        .take(8)
+        .fold(0, |start: u64, byte| start << 8 | u64::from(*byte));
+    format!("{start:016x}")
 }
 
 fn host_values(host: &Host) -> Values {

@@ -2,4 +2,5 @@
 //! do the same with the same code.
 
 pub mod cloud_init;
+pub mod cluster;
 pub mod servers;

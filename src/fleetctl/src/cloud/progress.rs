@@ -1,7 +1,7 @@
 //! How the work on a fleet's servers goes on: a line for each that is being worked on where there is a terminal, a
 //! line an event elsewhere.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ pub(crate) async fn shown<T>(work: impl AsyncFnOnce(&Progress) -> T) -> T {
 struct Display {
     lines: MultiProgress,
     live: bool,
-    bars: HashMap<(Kind, String), ProgressBar>,
+    bars: BTreeMap<(Kind, String), ProgressBar>,
 }
 
 impl Display {
@@ -46,7 +46,7 @@ impl Display {
         Self {
             lines: MultiProgress::with_draw_target(target),
             live,
-            bars: HashMap::new(),
+            bars: BTreeMap::new(),
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use fleet_operator::servers::Setup;
 
 use crate::cli::cloud::{Plan, PlanOutput};
 use crate::cloud::{Cloud, table};

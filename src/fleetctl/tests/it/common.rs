@@ -118,6 +118,8 @@ pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
         "FLEET_LOG",
         "FLEET_REGION",
         "FLEET_SECRETS_DIR",
+        "HCLOUD_ENDPOINT",
+        "HCLOUD_TOKEN",
         "NO_COLOR",
     ] {
         command.env_remove(variable);

@@ -12,6 +12,7 @@ mod kill;
 mod monitor;
 mod report;
 mod secrets;
+mod servers;
 mod spool;
 mod terminal;
 mod up;

@@ -10,7 +10,7 @@ use super::template::Values;
 pub enum Role {
     /// A hardened machine without a cluster.
     Host,
-    /// The server of a k3s cluster, with SQLite. It makes its token itself.
+    /// The server of a k3s cluster, with `SQLite`. It makes its token itself.
     K3sServer {
         /// Path of the volume that keeps the cluster when the machine is rebuilt, such as
         /// `/dev/disk/by-id/scsi-0HC_Volume_1`. It is formatted only when it is blank.

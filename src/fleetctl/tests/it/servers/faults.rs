@@ -73,10 +73,10 @@ async fn a_control_plane_goes_to_the_next_location_and_takes_its_belongings_alon
     project.deploy().await.well();
     project.api.faults().clear();
     project.is_converged().await;
-    let state = project.api.state();
-    let places: Vec<_> = state.volumes.values().map(|volume| volume.location.clone()).collect();
+    let volumes = project.client().volumes().list(&fleet_hetzner::VolumeFilter::default()).await.unwrap();
+    let places: Vec<_> = volumes.into_iter().map(|volume| volume.location.name).collect();
     assert_eq!(places, ["hel1"], "one volume, where the server is");
-    assert_eq!(state.primary_ips.values().filter(|ip| ip.meta.name == "study-control-plane").count(), 1);
+    assert_eq!(project.api.state().primary_ips.values().filter(|ip| ip.meta.name == "study-control-plane").count(), 1);
     project.run("destroy", &["--yes", "--volumes"]).await.well();
     project.is_empty();
 }
@@ -97,7 +97,7 @@ async fn no_request_left_slows_down_and_does_not_fail() {
     project.api.faults().times(1, Fault::EmptyBucket);
     project.deploy().await.well();
     project.is_converged().await;
-    let refused = project.api.requests().iter().filter(|request| request.status == 429).count();
+    let refused = project.api.requests().iter().filter(|request| request.status == Some(429)).count();
     assert!(refused <= 10, "{refused} requests were refused");
 }
 
@@ -166,7 +166,11 @@ async fn a_thousand_strangers_are_not_touched() {
 async fn what_is_protected_stays_and_is_named() {
     let project = Project::start().await;
     project.deploy().await.well();
-    project.api.protect_server("study-us-east");
+    let id = project.id("study-us-east");
+    let protection = fleet_hetzner::ServerProtection { delete: true, rebuild: true };
+    let action = project.client().servers().change_protection(id, protection).await.unwrap();
+    let deadline = tokio::time::Instant::now() + crate::common::PATIENCE;
+    project.client().actions().wait(&[action], deadline).await.unwrap();
     project.destroy().await.with(7, "protected");
     assert_eq!(project.servers(), ["study-us-east"]);
 }

@@ -123,6 +123,18 @@ impl Project {
         names
     }
 
+    /// The API as another program uses it.
+    fn client(&self) -> fleet_hetzner::Client {
+        fleet_hetzner::Client::builder(TOKEN.into()).endpoint(self.api.endpoint()).build().unwrap()
+    }
+
+    /// The identifier of a server.
+    fn id(&self, name: &str) -> i64 {
+        let state = self.api.state();
+        let server = state.servers.values().find(|server| server.meta.name == name);
+        server.unwrap_or_else(|| panic!("no server {name}")).meta.id
+    }
+
     /// Each server is there once, and a plan finds nothing to do.
     async fn is_converged(&self) {
         assert_eq!(self.servers(), ["study-control-plane", "study-singapore", "study-us-east"]);

@@ -1,0 +1,98 @@
+//! Waits for servers to become nodes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Node;
+use kube::ResourceExt;
+use kube::api::{Api, ListParams};
+use tokio::time::{Instant, sleep};
+
+use super::connect::Cluster;
+use super::error::ClusterError;
+
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How far a server has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NodeState {
+    /// It has not joined.
+    Missing,
+    /// It has joined and takes no pods yet; what it says about that.
+    NotReady(String),
+    /// It takes pods.
+    Ready,
+}
+
+/// Waits until the nodes with these names are ready. `progress` sees their states at first and at each change.
+/// A cluster that cannot be reached for a while is waited for as well.
+pub async fn wait_for_nodes(
+    cluster: &Cluster,
+    names: &[&str],
+    patience: Duration,
+    mut progress: impl FnMut(&BTreeMap<String, NodeState>),
+) -> Result<(), ClusterError> {
+    let deadline = Instant::now() + patience;
+    let mut before = None;
+    loop {
+        let states = match states(cluster, names).await {
+            Ok(states) => states,
+            Err(ClusterError::Unreachable { .. }) if Instant::now() < deadline => {
+                sleep(LOOK_AGAIN).await;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        if before.as_ref() != Some(&states) {
+            progress(&states);
+        }
+        let missing: Vec<_> = states.iter().filter_map(problem).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            let seconds = patience.as_secs();
+            return Err(ClusterError::NodesMissing { seconds, missing });
+        }
+        before = Some(states);
+        sleep(LOOK_AGAIN).await;
+    }
+}
+
+async fn states(
+    cluster: &Cluster,
+    names: &[&str],
+) -> Result<BTreeMap<String, NodeState>, ClusterError> {
+    let nodes: Api<Node> = Api::all(cluster.client());
+    let nodes = nodes.list(&ListParams::default()).await;
+    let nodes = nodes.map_err(|error| cluster.failed("the nodes", error))?;
+    let state = |name: &&str| {
+        let node = nodes.iter().find(|node| node.name_any() == **name);
+        ((*name).to_owned(), node.map_or(NodeState::Missing, state))
+    };
+    Ok(names.iter().map(state).collect())
+}
+
+fn state(node: &Node) -> NodeState {
+    let conditions = node
+        .status
+        .as_ref()
+        .and_then(|status| status.conditions.as_ref());
+    let ready = conditions
+        .into_iter()
+        .flatten()
+        .find(|condition| condition.type_ == "Ready");
+    match ready {
+        Some(ready) if ready.status == "True" => NodeState::Ready,
+        Some(ready) => NodeState::NotReady(ready.message.clone().unwrap_or_default()),
+        None => NodeState::NotReady("the node has not told its state yet".to_owned()),
+    }
+}
+
+fn problem((name, state): (&String, &NodeState)) -> Option<String> {
+    match state {
+        NodeState::Missing => Some(format!("{name}: it has not joined")),
+        NodeState::NotReady(message) => Some(format!("{name}: {message}")),
+        NodeState::Ready => None,
+    }
+}
