@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-
 use crate::cli::cloud::{Plan, PlanOutput};
 use crate::cloud::{Cloud, table};
 use crate::cluster::setup;

@@ -81,6 +81,7 @@ impl State {
         match report {
             Report::Metrics(address, answer) => self.take_metrics(address, answer, now, at),
             Report::Servers(answer) => self.servers.take(answer),
+            Report::Pods(answer) => self.pods.take(answer),
             Report::Archives(answer) => self.archives.take(answer),
         }
     }
