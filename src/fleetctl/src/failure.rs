@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use fleet_api::names::HCLOUD_TOKEN;
 use fleet_api::{ManifestError, SecretError};
 use fleet_collector::{SpecFileError, StartError};
+use fleet_operator::cluster::ClusterError;
 use fleet_operator::servers::SetupError;
 use fleet_store::postgres::PostgresError;
 use fleet_store::report::LoadError;
@@ -138,6 +139,16 @@ impl From<fleet_hetzner::Error> for Failure {
             hint,
             error: error.into(),
             code,
+        }
+    }
+}
+
+impl From<ClusterError> for Failure {
+    fn from(error: ClusterError) -> Self {
+        Self {
+            hint: error.hint(),
+            error: error.into(),
+            code: CLOUD,
         }
     }
 }
