@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use fleet_api::names::HCLOUD_TOKEN;
 use fleet_api::{ManifestError, SecretError};
 use fleet_collector::{SpecFileError, StartError};
+use fleet_operator::cluster::ClusterError;
 use fleet_operator::servers::SetupError;
 use fleet_store::postgres::PostgresError;
 use fleet_store::report::LoadError;
@@ -97,6 +98,12 @@ impl Failure {
         }
     }
 
+    /// The error and what to do about it, for those who show it elsewhere.
+    pub(crate) fn text(&self) -> String {
+        let hint = self.hint.iter().map(|hint| format!("; {hint}"));
+        format!("{:#}{}", self.error, hint.collect::<Vec<_>>().concat())
+    }
+
     pub(crate) fn print(&self) {
         printer::note(&format!("{} {:#}", "error:".red().bold(), self.error));
         if let Some(hint) = &self.hint {
@@ -138,6 +145,16 @@ impl From<fleet_hetzner::Error> for Failure {
             hint,
             error: error.into(),
             code,
+        }
+    }
+}
+
+impl From<ClusterError> for Failure {
+    fn from(error: ClusterError) -> Self {
+        Self {
+            hint: error.hint(),
+            error: error.into(),
+            code: CLOUD,
         }
     }
 }

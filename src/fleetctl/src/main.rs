@@ -48,6 +48,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Cost(arguments) => commands::cost::run(arguments).await,
         Command::Doctor(arguments) => return commands::doctor::run(arguments).await,
         Command::Ssh(arguments) => return commands::ssh::run(arguments).await,
+        Command::Kubeconfig(arguments) => commands::kubeconfig::run(arguments).await,
         Command::Logs(arguments) => return commands::ssh::logs(arguments).await,
         Command::Init(arguments) => commands::init::run(arguments),
         Command::Validate(arguments) => commands::validate::run(arguments),

@@ -82,7 +82,7 @@ pub(crate) struct Destroy {
 }
 
 /// How to reach servers and their cluster.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Access {
     /// Private key for SSH; without it those of the agent and of ~/.ssh
     #[arg(short, long, value_name = "FILE")]
@@ -130,6 +130,7 @@ pub(crate) struct Logs {
     pub(crate) lines: u32,
 }
 
+/// Prints where the kubeconfig is.
 #[derive(Debug, Args)]
 pub(crate) struct Kubeconfig {
     #[command(flatten)]

@@ -68,6 +68,8 @@ pub(crate) enum Command {
     Doctor(cloud::Status),
     /// Log in to a server, or run a command there
     Ssh(cloud::Ssh),
+    /// Fetch the kubeconfig from the control plane, and print where it is kept
+    Kubeconfig(cloud::Kubeconfig),
     /// Show the journal of a server
     Logs(cloud::Logs),
     /// Watch a fleet while it records: regions, servers, pods, archives

@@ -1,14 +1,17 @@
 //! `fleetctl deploy`: makes what the spec describes, and may be cut off and run again at any point.
 
-use fleet_operator::servers::{Execution, Found, Outcome, Setup, StepError};
+use std::net::Ipv4Addr;
+
+use fleet_operator::servers::{Execution, Found, Outcome, Plan, StepError, Verb};
 use tokio::time::Instant;
 
 use fleet_telemetry::shutdown;
 
 use crate::ask;
-use crate::cli::cloud::Deploy;
+use crate::cli::cloud::{Deploy, Provider};
 use crate::cloud::progress::shown;
 use crate::cloud::{Cloud, table};
+use crate::cluster::{self, Bootstrap, setup};
 use crate::failure::Failure;
 use crate::printer;
 
@@ -32,11 +35,22 @@ pub(crate) async fn run(arguments: Deploy) -> Result<(), Failure> {
 
 async fn deploy(arguments: &Deploy) -> Result<(), Failure> {
     let Deploy {
-        fleet, scope, yes, ..
+        fleet,
+        scope,
+        provider,
+        access,
+        yes,
     } = arguments;
+    if *provider == Provider::Existing {
+        return cluster::deploy(fleet, access, *yes).await;
+    }
     let begun = Instant::now();
     let cloud = Cloud::open(fleet)?;
-    let setup = Setup::Hosts;
+    let bootstrap = (!scope.servers_only).then(|| Bootstrap::new(&cloud.wanted.fleet, access)).transpose()?;
+    if bootstrap.is_some() && cloud.wanted.ssh_keys.is_empty() {
+        return Err(no_key());
+    }
+    let setup = setup(bootstrap.as_ref());
     let mut made = 0;
     let mut found = cloud.find().await?;
     for round in 0.. {
@@ -58,6 +72,11 @@ async fn deploy(arguments: &Deploy) -> Result<(), Failure> {
         if round == 0 && !yes {
             ask::confirm("Do it?")?;
         }
+        if let Some(bootstrap) = &bootstrap {
+            for address in made_anew(&plan, &found) {
+                bootstrap.forget(address)?;
+            }
+        }
         let outcome = shown(async |progress| {
             let execution = Execution {
                 client: &cloud.client,
@@ -75,8 +94,30 @@ async fn deploy(arguments: &Deploy) -> Result<(), Failure> {
         }
         found = cloud.find().await?;
     }
+    if let Some(bootstrap) = &bootstrap {
+        bootstrap.finish(&cloud.manifest, &cloud.wanted, &found).await?;
+        printer::note(&format!("the cluster: export KUBECONFIG={}", bootstrap.kubeconfig().display()));
+    }
     tell(&cloud, &found, made, begun, arguments);
     Ok(())
+}
+
+/// The addresses of servers whose host keys will be others than before.
+fn made_anew(plan: &Plan, found: &Found) -> Vec<Ipv4Addr> {
+    let anew = plan.changes.iter().filter(|change| matches!(change.verb, Verb::Rebuild | Verb::Replace | Verb::Create));
+    let servers = anew.filter_map(|change| found.servers.iter().find(|server| server.name == change.item.name));
+    // An address that outlives its server comes with another one.
+    let kept = found.primary_ips.iter().filter(|ip| ip.assignee_id.is_none()).filter_map(|ip| ip.ip.parse().ok());
+    servers.filter_map(fleet_hetzner::Server::ipv4).chain(kept).collect()
+}
+
+fn no_key() -> Failure {
+    Failure::bad_file(
+        anyhow::anyhow!("the spec names no SSH key: nobody could log in to fetch the kubeconfig"),
+        "write a public key, or the name of a key in the project, into infrastructure.hetzner.sshKeys; or make servers \
+         without a cluster with --servers-only"
+            .to_owned(),
+    )
 }
 
 /// What there is now, and what to type next.
@@ -129,7 +170,7 @@ fn is_about_the_token(error: &StepError) -> bool {
     matches!(error, StepError::Api(error) if error.is_unauthorized() || error.is_forbidden())
 }
 
-fn not_converged(cloud: &Cloud, plan: &fleet_operator::servers::Plan) -> Failure {
+fn not_converged(cloud: &Cloud, plan: &Plan) -> Failure {
     let left: Vec<String> = plan
         .changes
         .iter()

@@ -6,10 +6,12 @@ use owo_colors::OwoColorize;
 use fleet_telemetry::shutdown;
 
 use crate::ask;
-use crate::cli::cloud::Destroy;
+use crate::cli::cloud::{Destroy, Provider};
 use crate::cloud::progress::shown;
 use crate::cloud::{Cloud, table};
+use crate::cluster;
 use crate::failure::Failure;
+use crate::home::Home;
 use crate::printer;
 
 pub(crate) async fn run(arguments: Destroy) -> Result<(), Failure> {
@@ -29,9 +31,13 @@ async fn destroy(arguments: &Destroy) -> Result<(), Failure> {
     let Destroy {
         fleet,
         volumes,
+        provider,
+        access,
         yes,
-        ..
     } = arguments;
+    if *provider == Provider::Existing {
+        return cluster::destroy(fleet, access, *yes).await;
+    }
     let cloud = Cloud::open(fleet)?;
     let name = &cloud.wanted.fleet;
     let found = cloud.find().await?;
@@ -66,6 +72,7 @@ async fn destroy(arguments: &Destroy) -> Result<(), Failure> {
         ));
     }
     let Some((item, error)) = remains.into_iter().next() else {
+        Home::of(name)?.remove()?;
         return Ok(());
     };
     let hint = error

@@ -9,6 +9,7 @@ pub(crate) mod destroy;
 pub(crate) mod doctor;
 pub(crate) mod export;
 pub(crate) mod init;
+pub(crate) mod kubeconfig;
 pub(crate) mod man;
 pub(crate) mod monitor;
 pub(crate) mod plan;

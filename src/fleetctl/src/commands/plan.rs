@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
-use crate::cli::cloud::{Plan, PlanOutput};
+
+use crate::cli::cloud::{Access, Plan, PlanOutput};
 use crate::cloud::{Cloud, table};
-use crate::cluster::setup;
+use crate::cluster::{Bootstrap, setup};
 use crate::failure::Failure;
 use crate::printer;
 
@@ -18,7 +19,8 @@ pub(crate) async fn run(arguments: Plan) -> Result<ExitCode, Failure> {
         output,
     } = arguments;
     let cloud = Cloud::open(&fleet)?;
-    let setup = setup(&cloud, scope.servers_only)?;
+    let bootstrap = (!scope.servers_only).then(|| Bootstrap::new(&cloud.wanted.fleet, &Access::default())).transpose()?;
+    let setup = setup(bootstrap.as_ref());
     let found = cloud.find().await?;
     let plan = cloud
         .plan(&found, &setup, scope.rebuild_control_plane)

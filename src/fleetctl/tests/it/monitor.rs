@@ -212,6 +212,18 @@ async fn the_servers_of_the_fleet_are_told_with_what_they_cost() {
     assert_eq!(phases, ["unknown", "unknown"]);
     assert_eq!(seen["regions"][1]["location"], "ash");
 
+    // Without a token there is a reason, and everything else.
+    let seen = once(monitor(tmp.path()).args(["-f", "study.yaml"])).await;
+    let error = seen["errors"][0]["message"].as_str().unwrap();
+    assert!(
+        error.contains("no token") && error.contains("set HCLOUD_TOKEN"),
+        "{seen}"
+    );
+    assert_eq!(
+        (seen["regions"].as_array().unwrap().len(), &seen["servers"]),
+        (2, &json!([]))
+    );
+
     // A token that is not taken is an error in the snapshot, and stands nowhere.
     let wrong = "w".repeat(64);
     let mut command = monitor(tmp.path());
@@ -346,7 +358,6 @@ async fn it_says_what_to_name() {
             3,
             "cannot read nowhere.yaml",
         ),
-        (&["--once", "-f", "study.yaml"], 3, "set HCLOUD_TOKEN"),
     ] {
         let mut command = monitor(tmp.path());
         let (found, _, stderr) = ended(command.args(arguments)).await;

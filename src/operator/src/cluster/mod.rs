@@ -19,7 +19,7 @@ pub use self::connect::Cluster;
 pub use self::error::ClusterError;
 pub use self::install::{NAMESPACE, OPERATOR, install, wait_for_operator};
 pub use self::kubeconfig::{Kubeconfig, KubeconfigError, Waiting, fetch};
-pub use self::nodes::{NodeState, wait_for_nodes};
+pub use self::nodes::{NodeState, forget_node, wait_for_nodes};
 pub use self::object::{Applied, Outcome};
 pub use self::remove::{Removed, remove};
 pub use self::ssh::{Ssh, SshError, forget_host};

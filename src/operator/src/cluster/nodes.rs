@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{Node, Secret};
 use kube::ResourceExt;
-use kube::api::{Api, ListParams};
+use kube::api::{Api, DeleteParams, ListParams};
 use tokio::time::{Instant, sleep};
 
 use super::connect::Cluster;
@@ -57,6 +57,23 @@ pub async fn wait_for_nodes(
         before = Some(states);
         sleep(LOOK_AGAIN).await;
     }
+}
+
+/// Forgets a node whose server is made anew under the same name. k3s keeps a password for each node and refuses a new
+/// machine that does not have it, so that goes, too.
+pub async fn forget_node(cluster: &Cluster, name: &str) -> Result<(), ClusterError> {
+    let nodes: Api<Node> = Api::all(cluster.client());
+    let passwords: Api<Secret> = Api::namespaced(cluster.client(), "kube-system");
+    let password = format!("{name}.node-password.k3s");
+    let gone = |what: &str, deleted: Result<(), kube::Error>| match deleted {
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        other => other.map_err(|error| cluster.failed(what, error)),
+    };
+    let parameters = DeleteParams::default();
+    let node = nodes.delete(name, &parameters).await.map(drop);
+    gone(&format!("Node/{name}"), node)?;
+    let secret = passwords.delete(&password, &parameters).await.map(drop);
+    gone(&format!("Secret/{password}"), secret)
 }
 
 async fn states(

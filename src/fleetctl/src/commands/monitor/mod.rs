@@ -65,7 +65,11 @@ async fn sources(arguments: Monitor) -> Result<(Option<Manifest>, Vec<Source>), 
         sources.push(Source::Metrics(MetricsSource::new(url)?, interval));
     }
     if let Some(manifest) = &manifest {
-        sources.extend(HetznerSource::of(manifest)?.map(Source::Servers));
+        // The same spec records without servers, too, and without a token for them.
+        sources.extend(match HetznerSource::of(manifest) {
+            Ok(source) => source.map(Source::Servers),
+            Err(failure) => Some(Source::Unusable(Origin::Servers, failure.text())),
+        });
         let has_cluster = kubeconfig.is_some() || std::env::var_os(KUBECONFIG).is_some();
         if has_cluster {
             let pods = PodSource::of(manifest, kubeconfig.as_deref()).await?;

@@ -26,6 +26,8 @@ pub(super) struct State {
     servers: Latest<(Vec<Server>, Cost)>,
     pods: Latest<Vec<Pod>>,
     archives: Latest<Archives>,
+    /// What cannot be asked, and why.
+    unusable: Vec<Problem>,
 }
 
 /// The last good answer, and what has gone wrong since.
@@ -83,6 +85,7 @@ impl State {
             Report::Servers(answer) => self.servers.take(answer),
             Report::Pods(answer) => self.pods.take(answer),
             Report::Archives(answer) => self.archives.take(answer),
+            Report::Unusable(source, message) => self.unusable = vec![Problem { source, message }],
         }
     }
 

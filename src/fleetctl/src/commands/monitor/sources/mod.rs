@@ -35,6 +35,8 @@ pub(super) enum Source {
     Servers(HetznerSource),
     Pods(PodSource),
     Archives(ArchiveSource),
+    /// It cannot be asked, for this reason.
+    Unusable(Origin, String),
 }
 
 /// What a source has answered, or why it has not.
@@ -45,6 +47,7 @@ pub(super) enum Report {
     Servers(Answer<(Vec<Server>, Cost)>),
     Pods(Answer<Vec<Pod>>),
     Archives(Answer<Archives>),
+    Unusable(Origin, String),
 }
 
 /// An answer, or in words what went wrong.
@@ -57,6 +60,7 @@ impl Source {
             Self::Servers(_) => Origin::Servers,
             Self::Pods(_) => Origin::Pods,
             Self::Archives(_) => Origin::Archives,
+            Self::Unusable(origin, _) => *origin,
         }
     }
 
@@ -65,7 +69,7 @@ impl Source {
             Self::Metrics(_, interval) => *interval,
             Self::Servers(_) => SERVERS,
             Self::Pods(_) => PODS,
-            Self::Archives(_) => ARCHIVES,
+            Self::Archives(_) | Self::Unusable(..) => ARCHIVES,
         }
     }
 
@@ -78,6 +82,7 @@ impl Source {
             Self::Servers(source) => Report::Servers(told(source.poll()).await),
             Self::Pods(source) => Report::Pods(told(source.poll()).await),
             Self::Archives(source) => Report::Archives(told(source.poll()).await),
+            Self::Unusable(origin, reason) => Report::Unusable(*origin, reason.clone()),
         }
     }
 
