@@ -98,12 +98,6 @@ impl Failure {
         }
     }
 
-    /// The error and what to do about it, for those who show it elsewhere.
-    pub(crate) fn text(&self) -> String {
-        let hint = self.hint.iter().map(|hint| format!("; {hint}"));
-        format!("{:#}{}", self.error, hint.collect::<Vec<_>>().concat())
-    }
-
     pub(crate) fn print(&self) {
         printer::note(&format!("{} {:#}", "error:".red().bold(), self.error));
         if let Some(hint) = &self.hint {
@@ -113,6 +107,10 @@ impl Failure {
 
     pub(crate) fn text(&self) -> String {
         format!("{:#}", self.error)
+    }
+
+    pub(crate) fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
     }
 
     pub(crate) fn exit_code(&self) -> ExitCode {

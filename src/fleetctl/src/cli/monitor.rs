@@ -15,7 +15,7 @@ const METRICS: &str = "/metrics";
 pub(crate) struct Monitor {
     #[command(flatten)]
     pub(crate) place: PlaceArgs,
-    /// Where a collector serves its metrics, as `fleetctl up --listen` does it: http://127.0.0.1:9090; may be repeated
+    /// Where a collector serves its metrics, as `fleetctl up --listen` does it: `http://127.0.0.1:9090`; may be repeated
     #[arg(long, value_name = "URL", value_parser = parse_endpoint)]
     pub(crate) metrics: Vec<Url>,
     /// The kubeconfig of the cluster in which the spec's fleet runs, to watch its pods; `KUBECONFIG` is taken, too

@@ -68,7 +68,11 @@ async fn sources(arguments: Monitor) -> Result<(Option<Manifest>, Vec<Source>), 
         // The same spec records without servers, too, and without a token for them.
         sources.extend(match HetznerSource::of(manifest) {
             Ok(source) => source.map(Source::Servers),
-            Err(failure) => Some(Source::Unusable(Origin::Servers, failure.text())),
+            Err(failure) => {
+                let hint = failure.hint().unwrap_or_default();
+                let reason = format!("{}: {hint}", failure.text());
+                Some(Source::Unusable(Origin::Servers, reason))
+            }
         });
         let has_cluster = kubeconfig.is_some() || std::env::var_os(KUBECONFIG).is_some();
         if has_cluster {

@@ -69,11 +69,7 @@ impl Project {
 
     /// A project in which everything takes as long as this.
     async fn slow(pace: Pace) -> Self {
-        Self::with(Options {
-            pace,
-            ..Options::default()
-        })
-        .await
+        Self::with(Options { pace, ..Options::default() }).await
     }
 
     fn file(&self) -> PathBuf {
@@ -83,11 +79,7 @@ impl Project {
     /// Writes the spec: regions with their locations, and more fields of `hetzner`.
     fn write(&self, regions: &[(&str, &str)], hetzner: &str) {
         let regions = regions.iter().map(|(name, location)| {
-            let location = if location.is_empty() {
-                String::new()
-            } else {
-                format!("location: {location}, ")
-            };
+            let location = if location.is_empty() { String::new() } else { format!("location: {location}, ") };
             format!("  - {{ name: {name}, {location}credentialsSecretRef: {{ name: {name} }} }}\n")
         });
         let spec = format!(
@@ -101,9 +93,7 @@ impl Project {
     /// `fleetctl` with the project's token, and a verb with the spec.
     fn command(&self, verb: &str, options: &[&str]) -> Command {
         let mut command = fleetctl();
-        command
-            .env("HCLOUD_TOKEN", TOKEN)
-            .env("HCLOUD_ENDPOINT", self.api.endpoint());
+        command.env("HCLOUD_TOKEN", TOKEN).env("HCLOUD_ENDPOINT", self.api.endpoint());
         command.arg(verb).arg("-f").arg(self.file()).args(options);
         command
     }
@@ -127,10 +117,7 @@ impl Project {
     /// The names of the fleet's servers, sorted.
     fn servers(&self) -> Vec<String> {
         let state = self.api.state();
-        let ours = state
-            .servers
-            .values()
-            .filter(|server| server.meta.labels.contains_key("researchfleet.io/fleet"));
+        let ours = state.servers.values().filter(|server| server.meta.labels.contains_key("researchfleet.io/fleet"));
         let mut names: Vec<_> = ours.map(|server| server.meta.name.clone()).collect();
         names.sort();
         names
@@ -138,28 +125,19 @@ impl Project {
 
     /// The API as another program uses it.
     fn client(&self) -> fleet_hetzner::Client {
-        fleet_hetzner::Client::builder(TOKEN.into())
-            .endpoint(self.api.endpoint())
-            .build()
-            .unwrap()
+        fleet_hetzner::Client::builder(TOKEN.into()).endpoint(self.api.endpoint()).build().unwrap()
     }
 
     /// The identifier of a server.
     fn id(&self, name: &str) -> i64 {
         let state = self.api.state();
-        let server = state
-            .servers
-            .values()
-            .find(|server| server.meta.name == name);
+        let server = state.servers.values().find(|server| server.meta.name == name);
         server.unwrap_or_else(|| panic!("no server {name}")).meta.id
     }
 
     /// Each server is there once, and a plan finds nothing to do.
     async fn is_converged(&self) {
-        assert_eq!(
-            self.servers(),
-            ["study-control-plane", "study-singapore", "study-us-east"]
-        );
+        assert_eq!(self.servers(), ["study-control-plane", "study-singapore", "study-us-east"]);
         let plan = self.plan().await.well();
         assert_eq!(plan.json()["converged"], true, "{plan:?}");
     }
@@ -168,10 +146,7 @@ impl Project {
     fn is_empty(&self) {
         assert_eq!(self.ours(), [""; 0]);
         let bill = self.api.bill();
-        let ours = bill
-            .running
-            .iter()
-            .filter(|item| item.labels.contains_key("researchfleet.io/fleet"));
+        let ours = bill.running.iter().filter(|item| item.labels.contains_key("researchfleet.io/fleet"));
         assert_eq!(ours.count(), 0);
     }
 
@@ -181,9 +156,7 @@ impl Project {
         let kinds = state.as_object().unwrap();
         let mut found = Vec::new();
         for (kind, things) in kinds {
-            let Some(things) = things.as_array() else {
-                continue;
-            };
+            let Some(things) = things.as_array() else { continue };
             for thing in things {
                 if thing["labels"]["researchfleet.io/fleet"].is_string() {
                     found.push(format!("{kind} {}", thing["name"].as_str().unwrap()));

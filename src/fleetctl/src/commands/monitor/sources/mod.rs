@@ -21,7 +21,7 @@ use super::snapshot::{Archives, Cost, Origin, Pod, Server};
 /// A source that says nothing for so long is told to be silent.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Months are archived once a month; files disappear at any time.
-const ARCHIVES: Duration = Duration::from_secs(60);
+const ARCHIVES: Duration = Duration::from_mins(1);
 /// As people look at pods who wait for them.
 const PODS: Duration = Duration::from_secs(5);
 /// Three requests each: a tenth of what a project has an hour.
@@ -29,7 +29,6 @@ const SERVERS: Duration = Duration::from_secs(30);
 
 /// Something that can be asked.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there are a few of them")]
 pub(super) enum Source {
     Metrics(MetricsSource, Duration),
     Servers(HetznerSource),

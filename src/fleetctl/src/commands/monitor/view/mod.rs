@@ -157,7 +157,7 @@ fn footer(theme: &Theme) -> Line<'static> {
         ]
     };
     let keys = [key("q", "quit"), key("↑↓", "region"), key("?", "keys")];
-    Line::from_iter(keys.into_iter().flatten())
+    keys.into_iter().flatten().collect()
 }
 
 fn help(frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
