@@ -9,6 +9,7 @@ mod database_faults;
 mod destination;
 mod figures;
 mod fixtures;
+mod hetzner_sdks;
 mod migrate;
 mod mishaps;
 mod moments;

@@ -5,6 +5,7 @@ pub mod bins;
 pub mod certificates;
 pub mod chromium;
 pub mod fleet;
+pub mod hcloud;
 pub mod peer;
 pub mod pgbouncer;
 pub mod ports;

@@ -35,6 +35,12 @@ const ARCHIVE: Environment = Environment {
     requirements: include_str!("../peers/archive-requirements.txt"),
 };
 
+const HCLOUD: Environment = Environment {
+    name: "hcloud-venv",
+    file: concat!(env!("CARGO_MANIFEST_DIR"), "/peers/hcloud-requirements.txt"),
+    requirements: include_str!("../peers/hcloud-requirements.txt"),
+};
+
 /// The Python interpreter with the Soulseek clients. The first call on a machine installs them; it blocks until that is
 /// done, also when another process does it.
 pub fn python() -> Result<PathBuf> {
@@ -44,6 +50,11 @@ pub fn python() -> Result<PathBuf> {
 /// The same with `DuckDB` and pandas.
 pub fn archive_python() -> Result<PathBuf> {
     interpreter(&ARCHIVE)
+}
+
+/// The same with the SDK of Hetzner Cloud.
+pub fn hcloud_python() -> Result<PathBuf> {
+    interpreter(&HCLOUD)
 }
 
 fn interpreter(environment: &Environment) -> Result<PathBuf> {
@@ -136,7 +147,7 @@ mod tests {
 
     #[test]
     fn every_requirement_has_a_version_and_a_hash() {
-        for environment in [PEERS, ARCHIVE] {
+        for environment in [PEERS, ARCHIVE, HCLOUD] {
             let packages = environment.requirements.replace("\\\n", "");
             let packages = packages
                 .lines()
