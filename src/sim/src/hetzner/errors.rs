@@ -55,6 +55,12 @@ impl ApiError {
         Self::new("not_found", format!("{kind} with ID '{id}' not found"))
     }
 
+    /// What clients have to do without.
+    pub(crate) fn deprecated(message: &str, announcement: &str) -> Self {
+        let details = json!({"announcement": announcement});
+        Self::new("deprecated_api_endpoint", message).with_details(details)
+    }
+
     pub(crate) fn locked(kind: &str) -> Self {
         let message = format!("cannot perform operation because {kind} is locked");
         Self::new("locked", message)

@@ -8,12 +8,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::Ipv4Net;
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::time::Instant;
 
 use super::actions::{Action, Event};
-use super::addresses::{Addresses, Ipv4Pool};
+use super::addresses::Addresses;
 use super::bill::Ledger;
 use super::catalog::Catalog;
 use super::clock::Clock;
@@ -82,7 +83,7 @@ impl Project {
         catalog: Catalog,
         pace: Pace,
         limits: Limits,
-        ipv4: Ipv4Pool,
+        ipv4: Ipv4Net,
         faults: Arc<Faults>,
     ) -> Self {
         let images = catalog.images.iter().map(Image::of_system);

@@ -69,6 +69,33 @@ async fn an_answer_is_lost_after_the_effect() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn only_an_answer_to_something_done_is_lost() {
+    let (api, client) = start().await;
+    api.faults().lose_answer(1, "POST", "/servers");
+    client
+        .post("/servers", json!({}))
+        .await
+        .refused(422, "invalid_input");
+    let lost = client
+        .try_send(Method::POST, "/servers", Some(server("one").to_string()))
+        .await;
+    assert!(lost.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proxy_answers_with_a_page() {
+    let (api, _client) = start().await;
+    let on = On::new("*", "/**");
+    api.faults().times(1, Fault::Page { on, status: 502 });
+    let reply = reqwest::get(format!("{}/servers", api.endpoint()))
+        .await
+        .unwrap();
+    assert_eq!(reply.status(), 502);
+    assert!(reply.headers().get("ratelimit-limit").is_none());
+    assert!(reply.text().await.unwrap().starts_with("<html>"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn some_requests_are_never_answered() {
     let (api, client) = start().await;
     api.faults().hang(1, "GET", "/servers/**");

@@ -150,3 +150,25 @@ async fn tokens_can_be_taken_away() {
     client.post("/servers", server("one")).await.expect(201);
     pass(ACTION).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_bucket_can_be_emptied() {
+    let (api, client) = start().await;
+    api.faults().always(Fault::EmptyBucket);
+    let reply = client.get("/servers").await;
+    reply.refused(429, "rate_limit_exceeded");
+    let now = jiff::Timestamp::now().as_second();
+    let full: i64 = reply.header("ratelimit-reset").parse().unwrap();
+    assert!(
+        (3590..=3610).contains(&(full - now)),
+        "full in {} s",
+        full - now
+    );
+    pass(Duration::from_secs(2)).await;
+    client.get("/servers").await.expect(200);
+    client.get("/servers").await.expect(200);
+    client
+        .get("/servers")
+        .await
+        .refused(429, "rate_limit_exceeded");
+}

@@ -90,6 +90,13 @@ pub enum Fault {
         /// The code of the error; without one it follows from the status.
         code: Option<String>,
     },
+    /// The same with a page of HTML, as a proxy in front of the API answers. It has none of the API's headers.
+    Page {
+        /// Which requests.
+        on: On,
+        /// The HTTP status.
+        status: u16,
+    },
     /// What was asked for is done, but nobody learns of it.
     LoseAnswer {
         /// Which requests.
