@@ -95,7 +95,7 @@ func servers(c *cloud) {
 	check("servers: found by name, by selector and by status", func() {
 		equal(get(c.Server.GetByName(c.ctx, "one")).ID, server.ID)
 		equal(get(c.Server.GetByName(c.ctx, "two")) == nil, true)
-		for selector, count := range map[string]int{"owner=go,role in (db,web)": 1, "owner=go,role!=db": 0, "!owner": 0} {
+		for selector, count := range map[string]int{"owner=go,role in (db,web)": 1, "owner=go,role!=db": 0, "!owner,!stranger": 0} {
 			found := all(c.Server.AllWithOpts(c.ctx, hcloud.ServerListOpts{ListOpts: hcloud.ListOpts{LabelSelector: selector}}))
 			equal(len(found), count)
 		}

@@ -53,6 +53,15 @@ pub struct State {
     pub actions: Table<Action>,
 }
 
+impl State {
+    /// The server with this name.
+    pub fn server(&self, name: &str) -> Option<&Server> {
+        self.servers
+            .values()
+            .find(|server| server.meta.name == name)
+    }
+}
+
 /// What happens at a moment, in the order of the numbers.
 pub(crate) type Moment = (Instant, u64);
 
@@ -196,7 +205,11 @@ impl Project {
 
     /// Whether there may be one more.
     pub(crate) fn check_limit<T: Resource>(&self) -> Result<(), ApiError> {
-        let limit = self.faults.limits().unwrap_or(self.limits).of(T::PLURAL);
+        let limit = self
+            .faults
+            .other_limits()
+            .unwrap_or(self.limits)
+            .of(T::PLURAL);
         let count = T::table(&self.state)
             .values()
             .filter(|one| one.counts())

@@ -106,7 +106,7 @@ impl Faults {
         })
     }
 
-    pub(crate) fn availability(&self, of: &str, place: &str) -> Option<bool> {
+    pub(crate) fn says_available(&self, of: &str, place: &str) -> Option<bool> {
         self.state(|fault| match fault {
             Fault::Availability {
                 server_type,
@@ -153,7 +153,7 @@ impl Faults {
             .is_some()
     }
 
-    pub(crate) fn limits(&self) -> Option<Limits> {
+    pub(crate) fn other_limits(&self) -> Option<Limits> {
         self.state(|fault| match fault {
             Fault::Limits { limits } => Some(*limits),
             _ => None,
