@@ -1,5 +1,6 @@
 //! The command line of `fleetctl monitor`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -14,9 +15,12 @@ const METRICS: &str = "/metrics";
 pub(crate) struct Monitor {
     #[command(flatten)]
     pub(crate) place: PlaceArgs,
-    /// Where a collector serves its metrics, as `fleetctl up --listen` does it: http://127.0.0.1:9090; may be repeated
+    /// Where a collector serves its metrics, as `fleetctl up --listen` does it: `http://127.0.0.1:9090`; may be repeated
     #[arg(long, value_name = "URL", value_parser = parse_endpoint)]
     pub(crate) metrics: Vec<Url>,
+    /// The kubeconfig of the cluster in which the spec's fleet runs, to watch its pods; `KUBECONFIG` is taken, too
+    #[arg(long, value_name = "FILE", env = "FLEET_KUBECONFIG")]
+    pub(crate) kubeconfig: Option<PathBuf>,
     /// How often the metrics are read
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = parse_interval)]
     pub(crate) interval: Duration,

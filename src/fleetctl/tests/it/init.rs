@@ -9,7 +9,7 @@ use tokio::process::Command;
 
 use crate::common::ended;
 use crate::fleetctl;
-use crate::terminal::{CTRL_C, DOWN, ENTER, OnTerminal};
+use crate::terminal::{BACKSPACE, CTRL_C, DOWN, ENTER, OnTerminal};
 
 /// A home with one public key.
 fn home() -> TempDir {
@@ -133,7 +133,7 @@ async fn nothing_is_ever_overwritten_and_force_keeps_the_old_one() {
     let file = home.path().join("study.yaml");
     fs::write(&file, "the only copy of a key").unwrap();
     let (code, _, stderr) = ended(&mut init(home.path(), &["--yes"])).await;
-    assert_eq!(code, Some(2), "{stderr}");
+    assert_eq!(code, Some(64), "{stderr}");
     assert!(
         stderr.contains("study.yaml is there already") && stderr.contains("--force"),
         "{stderr}"
@@ -154,7 +154,7 @@ async fn nothing_is_ever_overwritten_and_force_keeps_the_old_one() {
 async fn without_a_terminal_it_says_how_to_do_without_one() {
     let home = home();
     let (code, _, stderr) = ended(&mut init(home.path(), &[])).await;
-    assert_eq!(code, Some(2), "{stderr}");
+    assert_eq!(code, Some(64), "{stderr}");
     assert!(
         stderr.contains("no terminal to ask on") && stderr.contains("--yes"),
         "{stderr}"
@@ -168,7 +168,7 @@ async fn without_a_terminal_it_says_how_to_do_without_one() {
         ),
     ] {
         let (code, _, stderr) = ended(init(home.path(), &options).arg("--yes")).await;
-        assert_eq!(code, Some(2), "{stderr}");
+        assert_eq!(code, Some(64), "{stderr}");
         assert!(stderr.contains(part), "{stderr}");
     }
     let home = fs::read_dir(home.path()).unwrap();
@@ -180,24 +180,25 @@ async fn a_person_answers_and_gets_a_spec() {
     let home = home();
     let command = init(home.path(), &[]).into_std();
     let mut terminal = OnTerminal::start(command, 100, 30);
+    // What is wrong is told at once, and can be corrected.
+    terminal.shows("What is the study called?").await;
+    terminal.press("x Y\r");
+    terminal.shows("write lower-case letters").await;
+    terminal.press(&BACKSPACE.repeat(3));
     for (question, answer) in [
-        ("What is the study called?", "x Y\r\x15night"),
+        ("What is the study called?", "night"),
         ("Where does it record?", ""),
         ("In which places", ""),
         ("control plane's server called?", "berlin"),
         ("region in ash called?", ""),
         ("region in sin called?", ""),
         ("public keys may log in", ""),
-        (
-            "From which addresses",
-            "nowhere\r\x15203.0.113.7, 2001:db8::1",
-        ),
+        ("From which addresses", "203.0.113.7, 2001:db8::1"),
         ("How are users' names protected?", DOWN),
         ("Do you have a PostgreSQL", ""),
         ("Send a few searches of our own", "y"),
     ] {
         terminal.shows(question).await;
-        // The question is drawn before the keyboard is read.
         terminal.press(answer);
         terminal.press(ENTER);
     }
@@ -234,7 +235,7 @@ async fn a_person_who_stops_leaves_nothing_behind() {
     terminal.shows("Where does it record?").await;
     terminal.press(CTRL_C);
     terminal.shows("nothing is written").await;
-    assert_eq!(terminal.ended().await, Some(1));
+    assert_eq!(terminal.ended().await, Some(130));
     assert!(terminal.is_as_before());
     assert!(!home.path().join("study.yaml").exists());
 }

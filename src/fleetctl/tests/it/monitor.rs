@@ -1,13 +1,17 @@
 //! `fleetctl monitor`: what collectors, the project and the archive say, as one snapshot and on a terminal.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use fleet_sim::hetzner::{Api, Options, TOKEN};
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
 use tokio::process::Command;
 
-use crate::common::{Program, Spec, ended, listening, server};
+use crate::common::{Program, Spec, ended, listening, server, until};
 use crate::terminal::{CTRL_C, OnTerminal};
 use crate::{fleetctl, up};
 
@@ -38,6 +42,14 @@ fn monitor(dir: &Path) -> Command {
     let mut command = fleetctl();
     // Where there is no store by chance.
     command.current_dir(dir).arg("monitor");
+    for variable in [
+        "KUBECONFIG",
+        "FLEET_KUBECONFIG",
+        "HCLOUD_TOKEN",
+        "HCLOUD_ENDPOINT",
+    ] {
+        command.env_remove(variable);
+    }
     command
 }
 
@@ -200,6 +212,18 @@ async fn the_servers_of_the_fleet_are_told_with_what_they_cost() {
     assert_eq!(phases, ["unknown", "unknown"]);
     assert_eq!(seen["regions"][1]["location"], "ash");
 
+    // Without a token there is a reason, and everything else.
+    let seen = once(monitor(tmp.path()).args(["-f", "study.yaml"])).await;
+    let error = seen["errors"][0]["message"].as_str().unwrap();
+    assert!(
+        error.contains("no token") && error.contains("set HCLOUD_TOKEN"),
+        "{seen}"
+    );
+    assert_eq!(
+        (seen["regions"].as_array().unwrap().len(), &seen["servers"]),
+        (2, &json!([]))
+    );
+
     // A token that is not taken is an error in the snapshot, and stands nowhere.
     let wrong = "w".repeat(64);
     let mut command = monitor(tmp.path());
@@ -216,17 +240,117 @@ async fn the_servers_of_the_fleet_are_told_with_what_they_cost() {
     assert!(!seen.to_string().contains(&wrong), "{seen}");
 }
 
+/// A cluster's API server as far as pods are concerned: the requests that came, and where it listens.
+async fn cluster(pods: Value) -> (Arc<Mutex<Vec<String>>>, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let requests = Arc::<Mutex<Vec<String>>>::default();
+    let seen = Arc::clone(&requests);
+    let list =
+        json!({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": pods}).to_string();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = String::new();
+            let mut lines = BufReader::new(&mut stream);
+            lines.read_line(&mut request).await.unwrap();
+            seen.lock().unwrap().push(request);
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length:";
+            let response = format!("{head} {}\r\n\r\n{list}", list.len());
+            stream.write_all(response.as_bytes()).await.unwrap();
+        }
+    });
+    (requests, address)
+}
+
+#[tokio::test]
+async fn the_pods_of_the_fleet_are_told_where_a_kubeconfig_is_named() {
+    let pod = |name: &str, ready: &str, restarts: &[i32]| {
+        let containers = restarts.iter().map(|count| {
+            json!({"name": "c", "image": "i", "imageID": "", "ready": true, "restartCount": count})
+        });
+        json!({
+            "metadata": {"name": name},
+            "spec": {"nodeName": "study-east", "containers": []},
+            "status": {
+                "phase": "Running",
+                "conditions": [{"type": "Ready", "status": ready}],
+                "containerStatuses": containers.collect::<Vec<_>>(),
+            },
+        })
+    };
+    let waiting = json!({"metadata": {"name": "study-west-0"}, "status": {"phase": "Pending"}});
+    let pods = json!([
+        pod("study-east-0", "True", &[1, 2]),
+        pod("study-north-0", "False", &[0]),
+        waiting
+    ]);
+    let (requests, address) = cluster(pods).await;
+    let tmp = tempfile::tempdir().unwrap();
+    let spec = SERVERS
+        .replace("  infrastructure: { hetzner: {} }\n", "")
+        .replace("location: ash, ", "");
+    fs::write(tmp.path().join("study.yaml"), spec).unwrap();
+    let kubeconfig = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": format!("http://{address}")}}],
+        "users": [{"name": "u", "user": {"token": "secret-token"}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u", "namespace": "studies"}}],
+    });
+    fs::write(tmp.path().join("cluster.yaml"), kubeconfig.to_string()).unwrap();
+    let mut command = monitor(tmp.path());
+    command.args(["-f", "study.yaml", "--kubeconfig", "cluster.yaml"]);
+    let seen = once(&mut command).await;
+    let east = json!({"name": "study-east-0", "phase": "Running", "ready": true, "restarts": 3, "node": "study-east"});
+    let west = json!({"name": "study-west-0", "phase": "Pending", "ready": false, "restarts": 0, "node": null});
+    assert_eq!(
+        (&seen["pods"][0], &seen["pods"][2]),
+        (&east, &west),
+        "{seen}"
+    );
+    assert_eq!(seen["pods"][1]["ready"], false);
+    let asked = requests.lock().unwrap().concat();
+    let wanted =
+        "GET /api/v1/namespaces/studies/pods?&labelSelector=researchfleet.io%2Ffleet%3Dstudy ";
+    assert!(asked.starts_with(wanted), "{asked}");
+
+    // The environment's does as well; a cluster that is away is an error in the snapshot.
+    let away = kubeconfig
+        .to_string()
+        .replace(&address.to_string(), "127.0.0.1:1");
+    fs::write(tmp.path().join("cluster.yaml"), away).unwrap();
+    let mut command = monitor(tmp.path());
+    command
+        .args(["-f", "study.yaml"])
+        .env("KUBECONFIG", tmp.path().join("cluster.yaml"));
+    let seen = once(&mut command).await;
+    assert_eq!(
+        (&seen["pods"], &seen["errors"][0]["source"]),
+        (&json!([]), &json!("pods")),
+        "{seen}"
+    );
+    assert!(!seen.to_string().contains("secret-token"), "{seen}");
+
+    let mut command = monitor(tmp.path());
+    command.args(["--once", "-f", "study.yaml", "--kubeconfig", "nowhere.yaml"]);
+    let (code, _, stderr) = ended(&mut command).await;
+    assert_eq!(code, Some(3), "{stderr}");
+    assert!(
+        stderr.contains("nowhere.yaml") && stderr.contains("hint:"),
+        "{stderr}"
+    );
+}
+
 #[tokio::test]
 async fn it_says_what_to_name() {
     let tmp = tempfile::tempdir().unwrap();
     fs::write(tmp.path().join("study.yaml"), SERVERS).unwrap();
     for (arguments, code, part) in [
-        (&["--once"][..], 2, "there is nothing to watch"),
-        (&["--metrics", "127.0.0.1:9090"], 2, "add --once"),
-        (&["-o", "json", "--metrics", "127.0.0.1:9090"], 2, "--once"),
+        (&["--once"][..], 64, "there is nothing to watch"),
+        (&["--metrics", "127.0.0.1:9090"], 64, "add --once"),
+        (&["-o", "json", "--metrics", "127.0.0.1:9090"], 64, "--once"),
         (
             &["--metrics", "ftp://example.org"],
-            2,
+            64,
             "write an address like",
         ),
         (
@@ -234,10 +358,9 @@ async fn it_says_what_to_name() {
             3,
             "cannot read nowhere.yaml",
         ),
-        (&["--once", "-f", "study.yaml"], 3, "set HCLOUD_TOKEN"),
     ] {
         let mut command = monitor(tmp.path());
-        let (found, _, stderr) = ended(command.args(arguments).env_remove("HCLOUD_TOKEN")).await;
+        let (found, _, stderr) = ended(command.args(arguments)).await;
         assert_eq!(found, Some(code), "{arguments:?} {stderr}");
         assert!(stderr.contains(part), "{arguments:?} {stderr}");
     }
@@ -260,12 +383,15 @@ async fn on_a_screen(end: impl AsyncFnOnce(&mut OnTerminal)) {
     let mut screen = OnTerminal::start(command.into_std(), 80, 24);
     screen.shows("Regions").await;
     screen.shows("south").await;
-    assert!(!screen.is_as_before(), "keys come one by one");
+    assert!(screen.is_full_screen() && !screen.is_as_before());
     end(&mut screen).await;
-    // The alternate screen is left: what was there before is there again.
-    screen.shows("\x1b[?1049l").await;
     assert_eq!(screen.ended().await, Some(0));
     assert!(screen.is_as_before());
+    until("what was there before", async || {
+        (!screen.is_full_screen()).then_some(())
+    })
+    .await;
+    assert_eq!(screen.screen(), "");
 }
 
 #[tokio::test]
@@ -275,7 +401,10 @@ async fn on_a_terminal_keys_are_heard_until_it_is_quit() {
         screen.shows("the region before").await;
         // The first goes back, the second quits.
         screen.press("\x1b");
-        screen.shows("OVER TIME").await;
+        until("the help is gone", async || {
+            (!screen.screen().contains("the region before")).then_some(())
+        })
+        .await;
         screen.press("q");
     })
     .await;

@@ -2,29 +2,29 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::num::NonZero;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
-use tokio::time::timeout;
 
-use crate::common::{PATIENCE, until};
+use crate::common::until;
 
 /// The keys that a person presses, as a terminal sends them.
 pub(crate) const ENTER: &str = "\r";
+pub(crate) const BACKSPACE: &str = "\x7f";
 pub(crate) const DOWN: &str = "\x1b[B";
 pub(crate) const CTRL_C: &str = "\x03";
 
 /// A program on a terminal. It is killed when this is dropped.
-#[derive(Debug)]
 pub(crate) struct OnTerminal {
     child: Child,
     keyboard: File,
     /// Stays open, so that the terminal outlives the program and can be looked at.
     line: File,
-    screen: Arc<Mutex<Vec<u8>>>,
+    screen: Arc<Mutex<vt100::Parser>>,
 }
 
 impl OnTerminal {
@@ -57,7 +57,8 @@ impl OnTerminal {
             .spawn()
             .unwrap();
         let keyboard = File::from(master);
-        let screen = Arc::default();
+        let size = |cells| NonZero::new(cells).unwrap();
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(size(rows), size(columns), 0)));
         read(keyboard.try_clone().unwrap(), Arc::clone(&screen));
         Self {
             child,
@@ -67,20 +68,20 @@ impl OnTerminal {
         }
     }
 
-    /// Everything that was drawn so far, with its escapes.
-    pub(crate) fn drawn(&self) -> String {
-        String::from_utf8_lossy(&self.screen.lock().unwrap()).into_owned()
+    /// What is on the screen now.
+    pub(crate) fn screen(&self) -> String {
+        self.screen.lock().unwrap().screen().contents()
     }
 
-    /// Waits until this is drawn, after everything that was waited for before.
+    /// Whether the program has a screen of its own, behind which is what was there before.
+    pub(crate) fn is_full_screen(&self) -> bool {
+        self.screen.lock().unwrap().screen().alternate_screen()
+    }
+
+    /// Waits until this is on the screen.
     pub(crate) async fn shows(&self, text: &str) {
         until(&format!("{text:?} on the screen"), async || {
-            let mut screen = self.screen.lock().unwrap();
-            let seen = String::from_utf8_lossy(&screen).into_owned();
-            let at = seen.find(text)? + text.len();
-            // What comes next is looked for behind it.
-            *screen = seen[at..].as_bytes().to_vec();
-            Some(())
+            self.screen().contains(text).then_some(())
         })
         .await;
     }
@@ -95,10 +96,10 @@ impl OnTerminal {
 
     /// Waits for the end; gives the exit code.
     pub(crate) async fn ended(&mut self) -> Option<i32> {
-        let waiting = until("the end of the program", async || {
+        let ended = until("the end of the program", async || {
             self.child.try_wait().unwrap()
         });
-        timeout(PATIENCE, waiting).await.unwrap().code()
+        ended.await.code()
     }
 
     /// Whether lines are edited and shown as before any program changed that.
@@ -109,17 +110,24 @@ impl OnTerminal {
 }
 
 /// Until the terminal is closed. A thread, since a terminal cannot be waited for.
-fn read(mut from: File, to: Arc<Mutex<Vec<u8>>>) {
+fn read(mut from: File, to: Arc<Mutex<vt100::Parser>>) {
     thread::spawn(move || {
         let mut buffer = [0; 4096];
         while let Ok(length @ 1..) = from.read(&mut buffer) {
-            to.lock().unwrap().extend_from_slice(&buffer[..length]);
+            to.lock().unwrap().process(&buffer[..length]);
         }
     });
 }
 
 impl Drop for OnTerminal {
+    #[expect(
+        clippy::print_stdout,
+        reason = "the test runner shows it for a test that fails"
+    )]
     fn drop(&mut self) {
+        if thread::panicking() {
+            println!("{}", self.screen());
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -35,7 +35,8 @@ pub(crate) fn run(arguments: Init) -> Result<(), Failure> {
     if let Some(file) = &arguments.file {
         write::look(file, force)?;
     }
-    if !arguments.yes && !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+    let can_ask = io::stdin().is_terminal() && io::stderr().is_terminal();
+    if !arguments.yes && !can_ask {
         let error = anyhow!("there is no terminal to ask on");
         let hint = "answer with options and add --yes, which takes the usual for the rest: fleetctl init --yes --name study";
         return Err(Failure::wrong_command_line(error, hint));

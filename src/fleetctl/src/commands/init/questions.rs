@@ -3,7 +3,7 @@
 use std::fmt;
 
 use inquire::list_option::ListOption;
-use inquire::ui::{Color, RenderConfig, Styled};
+use inquire::ui::{Color, RenderConfig, StyleSheet, Styled};
 use inquire::validator::Validation;
 use inquire::{Confirm, InquireError, MultiSelect, Select, Text};
 use ipnet::IpNet;
@@ -234,10 +234,9 @@ fn valid(result: Result<(), String>) -> Validation {
 
 fn answered<T>(answer: Result<T, InquireError>) -> Answer<T> {
     answer.map_err(|error| match error {
-        InquireError::OperationCanceled | InquireError::OperationInterrupted => Failure::with_hint(
-            anyhow::anyhow!("stopped: nothing is written"),
-            "start again when you like",
-        ),
+        InquireError::OperationCanceled | InquireError::OperationInterrupted => {
+            Failure::interrupted("nothing is written; start again when you like")
+        }
         other => anyhow::Error::from(other).into(),
     })
 }
@@ -253,4 +252,5 @@ pub(super) fn look() -> RenderConfig<'static> {
         .with_highlighted_option_prefix(Styled::new("›").with_fg(Color::LightCyan))
         .with_selected_checkbox(Styled::new("◉").with_fg(Color::LightGreen))
         .with_unselected_checkbox(Styled::new("○"))
+        .with_help_message(StyleSheet::new().with_fg(Color::DarkGrey))
 }

@@ -39,7 +39,7 @@ fn found_in(dir: &Path) -> Vec<Found> {
     };
     let key = |path: PathBuf| {
         let file = path.file_name()?.to_str()?.to_owned();
-        let is_key = file.ends_with(".pub");
+        let is_key = path.extension().is_some_and(|extension| extension == "pub");
         let key = is_key.then(|| fs::read_to_string(&path).ok()).flatten()?;
         let key = key.trim().to_owned();
         is_public(&key).then_some(Found { file, key })
@@ -73,7 +73,7 @@ pub(super) fn read(text: &str) -> Result<String, Failure> {
 
 fn is_public(text: &str) -> bool {
     let starts = |prefix: &&str| text.starts_with(*prefix);
-    ALGORITHMS.iter().any(|prefix| starts(&prefix)) && text.contains(' ') && !text.contains('\n')
+    ALGORITHMS.iter().any(starts) && text.contains(' ') && !text.contains('\n')
 }
 
 #[cfg(test)]

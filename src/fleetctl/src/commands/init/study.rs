@@ -203,5 +203,5 @@ impl Account {
 
 fn key() -> String {
     let bytes: [u8; KEY_BYTES] = rand::random();
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.map(|byte| format!("{byte:02x}")).concat()
 }

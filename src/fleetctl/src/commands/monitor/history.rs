@@ -53,11 +53,10 @@ impl History {
     /// Growth a second between neighbouring readings.
     pub(super) fn series(&self) -> Vec<Option<f64>> {
         let pairs = self.readings.iter().zip(self.readings.iter().skip(1));
-        let rate = |(&(before, from), &(after, to)): (
-            &(Instant, Option<u64>),
-            &(Instant, Option<u64>),
-        )| { a_second(grown(from?, to?), after - before) };
-        pairs.map(rate).collect()
+        let rates = pairs.map(|((before, from), (after, to))| {
+            a_second(grown((*from)?, (*to)?), *after - *before)
+        });
+        rates.collect()
     }
 }
 

@@ -19,15 +19,19 @@ use self::sources::Source;
 use self::sources::archives::ArchiveSource;
 use self::sources::hetzner::HetznerSource;
 use self::sources::metrics::MetricsSource;
+use self::sources::pods::PodSource;
 use self::state::State;
 use crate::cli::monitor::Monitor;
 use crate::failure::Failure;
+
+/// The environment variable with the kubeconfig, as all tools for Kubernetes read it.
+const KUBECONFIG: &str = "KUBECONFIG";
 
 pub(crate) async fn run(arguments: Monitor) -> Result<(), Failure> {
     let once = arguments.once;
     let output = arguments.output;
     let interval = arguments.interval;
-    let (manifest, sources) = sources(arguments)?;
+    let (manifest, sources) = sources(arguments).await?;
     if sources.is_empty() {
         let error = anyhow!("there is nothing to watch");
         let hint = "name a spec with -f, or the address of a collector that `fleetctl up --listen 127.0.0.1:9090` \
@@ -45,10 +49,11 @@ pub(crate) async fn run(arguments: Monitor) -> Result<(), Failure> {
 }
 
 /// Everything that can be asked, with the spec if there is one.
-fn sources(arguments: Monitor) -> Result<(Option<Manifest>, Vec<Source>), Failure> {
+async fn sources(arguments: Monitor) -> Result<(Option<Manifest>, Vec<Source>), Failure> {
     let Monitor {
         place,
         metrics,
+        kubeconfig,
         interval,
         once: _,
         output: _,
@@ -60,7 +65,20 @@ fn sources(arguments: Monitor) -> Result<(Option<Manifest>, Vec<Source>), Failur
         sources.push(Source::Metrics(MetricsSource::new(url)?, interval));
     }
     if let Some(manifest) = &manifest {
-        sources.extend(HetznerSource::of(manifest)?.map(Source::Servers));
+        // The same spec records without servers, too, and without a token for them.
+        sources.extend(match HetznerSource::of(manifest) {
+            Ok(source) => source.map(Source::Servers),
+            Err(failure) => {
+                let hint = failure.hint().unwrap_or_default();
+                let reason = format!("{}: {hint}", failure.text());
+                Some(Source::Unusable(Origin::Servers, reason))
+            }
+        });
+        let has_cluster = kubeconfig.is_some() || std::env::var_os(KUBECONFIG).is_some();
+        if has_cluster {
+            let pods = PodSource::of(manifest, kubeconfig.as_deref()).await?;
+            sources.push(Source::Pods(pods));
+        }
     }
     // Nobody has to have a local store; a directory that was named should be one.
     let has_records = match &place {

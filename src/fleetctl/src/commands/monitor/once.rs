@@ -35,7 +35,7 @@ pub(super) async fn run(
     let snapshot = state.snapshot(Timestamp::now());
     match output {
         View::Json => {
-            printer::line(&serde_json::to_string(&snapshot).map_err(anyhow::Error::from)?)?
+            printer::line(&serde_json::to_string(&snapshot).map_err(anyhow::Error::from)?)?;
         }
         View::Table => tables(&snapshot)?,
     }

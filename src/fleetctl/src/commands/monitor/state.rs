@@ -26,6 +26,8 @@ pub(super) struct State {
     servers: Latest<(Vec<Server>, Cost)>,
     pods: Latest<Vec<Pod>>,
     archives: Latest<Archives>,
+    /// What cannot be asked, and why.
+    unusable: Vec<Problem>,
 }
 
 /// The last good answer, and what has gone wrong since.
@@ -81,7 +83,9 @@ impl State {
         match report {
             Report::Metrics(address, answer) => self.take_metrics(address, answer, now, at),
             Report::Servers(answer) => self.servers.take(answer),
+            Report::Pods(answer) => self.pods.take(answer),
             Report::Archives(answer) => self.archives.take(answer),
+            Report::Unusable(source, message) => self.unusable = vec![Problem { source, message }],
         }
     }
 

@@ -1,4 +1,4 @@
-//! The text in which metrics are served, as far as collectors use it: OpenMetrics without exemplars.
+//! The text in which metrics are served, as far as collectors use it: `OpenMetrics` without exemplars.
 
 use std::collections::BTreeMap;
 

@@ -5,6 +5,7 @@ pub(super) mod archives;
 mod exposition;
 pub(super) mod hetzner;
 pub(super) mod metrics;
+pub(super) mod pods;
 
 use std::time::Duration;
 
@@ -14,22 +15,27 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use self::archives::ArchiveSource;
 use self::hetzner::HetznerSource;
 use self::metrics::{Figures, MetricsSource};
-use super::snapshot::{Archives, Cost, Origin, Server};
+use self::pods::PodSource;
+use super::snapshot::{Archives, Cost, Origin, Pod, Server};
 
 /// A source that says nothing for so long is told to be silent.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Months are archived once a month; files disappear at any time.
-const ARCHIVES: Duration = Duration::from_secs(60);
+const ARCHIVES: Duration = Duration::from_mins(1);
+/// As people look at pods who wait for them.
+const PODS: Duration = Duration::from_secs(5);
 /// Three requests each: a tenth of what a project has an hour.
 const SERVERS: Duration = Duration::from_secs(30);
 
 /// Something that can be asked.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there are a few of them")]
 pub(super) enum Source {
     Metrics(MetricsSource, Duration),
     Servers(HetznerSource),
+    Pods(PodSource),
     Archives(ArchiveSource),
+    /// It cannot be asked, for this reason.
+    Unusable(Origin, String),
 }
 
 /// What a source has answered, or why it has not.
@@ -38,7 +44,9 @@ pub(super) enum Report {
     /// Of the process at an address.
     Metrics(String, Answer<Figures>),
     Servers(Answer<(Vec<Server>, Cost)>),
+    Pods(Answer<Vec<Pod>>),
     Archives(Answer<Archives>),
+    Unusable(Origin, String),
 }
 
 /// An answer, or in words what went wrong.
@@ -49,7 +57,9 @@ impl Source {
         match self {
             Self::Metrics(..) => Origin::Metrics,
             Self::Servers(_) => Origin::Servers,
+            Self::Pods(_) => Origin::Pods,
             Self::Archives(_) => Origin::Archives,
+            Self::Unusable(origin, _) => *origin,
         }
     }
 
@@ -57,7 +67,8 @@ impl Source {
         match self {
             Self::Metrics(_, interval) => *interval,
             Self::Servers(_) => SERVERS,
-            Self::Archives(_) => ARCHIVES,
+            Self::Pods(_) => PODS,
+            Self::Archives(_) | Self::Unusable(..) => ARCHIVES,
         }
     }
 
@@ -68,7 +79,9 @@ impl Source {
                 Report::Metrics(source.url.to_string(), told(source.poll()).await)
             }
             Self::Servers(source) => Report::Servers(told(source.poll()).await),
+            Self::Pods(source) => Report::Pods(told(source.poll()).await),
             Self::Archives(source) => Report::Archives(told(source.poll()).await),
+            Self::Unusable(origin, reason) => Report::Unusable(*origin, reason.clone()),
         }
     }
 

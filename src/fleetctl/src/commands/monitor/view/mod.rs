@@ -157,7 +157,7 @@ fn footer(theme: &Theme) -> Line<'static> {
         ]
     };
     let keys = [key("q", "quit"), key("↑↓", "region"), key("?", "keys")];
-    Line::from_iter(keys.into_iter().flatten())
+    keys.into_iter().flatten().collect()
 }
 
 fn help(frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
@@ -173,7 +173,7 @@ fn help(frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
     let [middle] = Layout::vertical([Constraint::Length(height)])
         .flex(Flex::Center)
         .areas(area);
-    let [middle] = Layout::horizontal([Constraint::Length(38)])
+    let [middle] = Layout::horizontal([Constraint::Length(42)])
         .flex(Flex::Center)
         .areas(middle);
     frame.render_widget(Clear, middle);

@@ -243,8 +243,8 @@ fn no_size_is_too_small_and_none_too_large() {
     let mut app = App::new(fleet(), Theme::coloured());
     for help in [false, true] {
         app.help = help;
-        for width in (1..=60).step_by(3).chain([79, 139, 140, 300]) {
-            for height in (1..=30).chain([80]) {
+        for width in (1..=60).step_by(7).chain([79, 139, 140, 300]) {
+            for height in (1..=30).step_by(2).chain([80]) {
                 drawn(&app, width, height);
             }
         }

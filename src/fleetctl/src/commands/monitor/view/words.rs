@@ -52,9 +52,9 @@ pub(in crate::commands::monitor) fn ago(then: Option<Timestamp>, now: Timestamp)
 /// So many seconds ago.
 pub(in crate::commands::monitor) fn seconds(seconds: u64) -> String {
     match seconds {
-        ..120 => format!("{seconds} s ago"),
-        ..7200 => format!("{} min ago", seconds / 60),
-        ..172_800 => format!("{} h ago", seconds / 3600),
+        0..120 => format!("{seconds} s ago"),
+        120..7200 => format!("{} min ago", seconds / 60),
+        7200..172_800 => format!("{} h ago", seconds / 3600),
         _ => format!("{} d ago", seconds / 86400),
     }
 }
