@@ -11,6 +11,7 @@ mod destination;
 mod figures;
 mod first_boot;
 mod fixtures;
+mod hetzner_sdks;
 mod migrate;
 mod mishaps;
 mod moments;

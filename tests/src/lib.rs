@@ -6,6 +6,7 @@ pub mod certificates;
 pub mod chromium;
 pub mod debian;
 pub mod fleet;
+pub mod hcloud;
 pub mod machine;
 pub mod peer;
 pub mod pgbouncer;

@@ -44,6 +44,12 @@ const CLOUD_INIT: Environment = Environment {
     requirements: include_str!("../peers/cloud-init-requirements.txt"),
 };
 
+const HCLOUD: Environment = Environment {
+    name: "hcloud-venv",
+    file: concat!(env!("CARGO_MANIFEST_DIR"), "/peers/hcloud-requirements.txt"),
+    requirements: include_str!("../peers/hcloud-requirements.txt"),
+};
+
 /// The Python interpreter with the Soulseek clients. The first call on a machine installs them; it blocks until that is
 /// done, also when another process does it.
 pub fn python() -> Result<PathBuf> {
@@ -58,6 +64,11 @@ pub fn archive_python() -> Result<PathBuf> {
 /// The same with what cloud-init imports, and `shellcheck` beside the interpreter.
 pub fn cloud_init_python() -> Result<PathBuf> {
     interpreter(&CLOUD_INIT)
+}
+
+/// The same with the SDK of Hetzner Cloud.
+pub fn hcloud_python() -> Result<PathBuf> {
+    interpreter(&HCLOUD)
 }
 
 fn interpreter(environment: &Environment) -> Result<PathBuf> {
@@ -150,7 +161,7 @@ mod tests {
 
     #[test]
     fn every_requirement_has_a_version_and_a_hash() {
-        for environment in [PEERS, ARCHIVE, CLOUD_INIT] {
+        for environment in [PEERS, ARCHIVE, CLOUD_INIT, HCLOUD] {
             let packages = environment.requirements.replace("\\\n", "");
             let packages = packages
                 .lines()

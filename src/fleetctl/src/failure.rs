@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use fleet_api::names::HCLOUD_TOKEN;
+use fleet_api::names::{HCLOUD_ENDPOINT, HCLOUD_TOKEN};
 use fleet_api::{ManifestError, SecretError};
 use fleet_collector::{SpecFileError, StartError};
 use fleet_operator::cluster::ClusterError;
@@ -138,6 +138,9 @@ impl From<fleet_hetzner::Error> for Failure {
                 "is the token in {HCLOUD_TOKEN}, or in the Secret of tokenSecretRef, the project's? make a new one in \
                  the console (project, Security, API tokens) with read and write access"
             ));
+        }
+        if let (fleet_hetzner::Error::Transport { .. }, Ok(endpoint)) = (&error, std::env::var(HCLOUD_ENDPOINT)) {
+            hint = hint.map(|hint| format!("{hint}; {HCLOUD_ENDPOINT} is {endpoint}"));
         }
         Self {
             hint,

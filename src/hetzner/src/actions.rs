@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::client::Client;
 use crate::code::ErrorCode;
-use crate::decode::nullable;
+use crate::decode::{nullable, whole};
 use crate::error::Error;
 use crate::open::open_enum;
 use crate::poller::{IDS_A_REQUEST, News};
@@ -40,7 +40,7 @@ pub struct Action {
     /// How far it is.
     pub status: ActionStatus,
     /// In percent.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole")]
     pub progress: u8,
     /// When it began.
     #[serde(default)]
@@ -150,6 +150,9 @@ impl ActionError {
     }
 }
 
+/// So many actions fit into a message.
+const DESCRIBED: usize = 5;
+
 /// `create_server of server 42, firewall 7`
 fn describe(command: &str, resources: &[ResourceRef]) -> String {
     let mut text = command.to_owned();
@@ -165,7 +168,11 @@ fn describe_all(running: &[Action]) -> String {
         let what = describe(&action.command, &action.resources);
         format!("{what} at {} % (action {})", action.progress, action.id)
     };
-    running.iter().map(one).collect::<Vec<_>>().join("; ")
+    let mut texts: Vec<String> = running.iter().take(DESCRIBED).map(one).collect();
+    if let Some(more @ 1..) = running.len().checked_sub(DESCRIBED) {
+        texts.push(format!("and {more} more"));
+    }
+    texts.join("; ")
 }
 
 impl From<Action> for ActionError {

@@ -14,20 +14,24 @@ where
 }
 
 /// A whole number that may be written `40` or `40.0`.
-pub(crate) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+pub(crate) fn whole<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: TryFrom<u64>,
+{
     let number = serde_json::Number::deserialize(deserializer)?;
-    if let Some(whole) = number.as_u64() {
-        return Ok(whole);
-    }
-    match number.as_f64() {
+    let whole = number.as_u64().or_else(|| match number.as_f64() {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "checked: not negative, no fraction, and within the integers that f64 has"
         )]
-        Some(float) if (0.0..9e15).contains(&float) && float.fract() == 0.0 => Ok(float as u64),
-        _ => Err(D::Error::custom(format!("{number} is not a whole number"))),
-    }
+        Some(float) if (0.0..9e15).contains(&float) && float.fract() == 0.0 => Some(float as u64),
+        _ => None,
+    });
+    let fitting = whole.and_then(|whole| T::try_from(whole).ok());
+    fitting
+        .ok_or_else(|| D::Error::custom(format!("{number} is not a whole number that fits here")))
 }
 
 /// An identifier or a name; the API takes either.

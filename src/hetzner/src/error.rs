@@ -14,7 +14,7 @@ use crate::labels::LabelError;
 pub enum Error {
     /// The API answers with an error.
     #[error(transparent)]
-    Api(#[from] Box<ApiError>),
+    Api(Box<ApiError>),
     /// There is no answer: no connection, no time left, or a connection that broke.
     #[error("{request} got no answer")]
     Transport {
@@ -43,7 +43,7 @@ pub enum Error {
     },
     /// What the API was doing did not succeed.
     #[error(transparent)]
-    Action(#[from] Box<ActionError>),
+    Action(Box<ActionError>),
     /// A label that the API would refuse.
     #[error(transparent)]
     Label(#[from] LabelError),
@@ -148,6 +148,18 @@ impl ApiError {
             details,
             correlation_id: None,
         }
+    }
+}
+
+impl From<ApiError> for Error {
+    fn from(error: ApiError) -> Self {
+        Self::Api(Box::new(error))
+    }
+}
+
+impl From<ActionError> for Error {
+    fn from(error: ActionError) -> Self {
+        Self::Action(Box::new(error))
     }
 }
 

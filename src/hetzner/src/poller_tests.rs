@@ -74,11 +74,7 @@ fn action(id: i64, status: &ActionStatus) -> Action {
 
 fn refusal(status: u16) -> Error {
     let status = reqwest::StatusCode::from_u16(status).expect("a status");
-    Error::Api(Box::new(ApiError::new(
-        "GET /actions".to_owned(),
-        status,
-        b"",
-    )))
+    ApiError::new("GET /actions".to_owned(), status, b"").into()
 }
 
 /// Until the action ends, or something is wrong.

@@ -99,13 +99,22 @@ fn pauses() -> ExponentialBuilder {
         .with_jitter()
 }
 
-/// Some errors want other pauses.
+/// Without a connection it is given up when the pauses get longer than this, after 4 to 8 s in all.
+const LONGEST_WITHOUT_CONNECTION: Duration = Duration::from_secs(4);
+
+/// Some errors want other pauses, or an end.
 fn adjust(error: &Error, pause: Option<Duration>) -> Option<Duration> {
-    match error.code() {
+    match error {
         // The gate lets everybody wait.
-        Some(ErrorCode::RateLimitExceeded) => pause.map(|_| Duration::ZERO),
+        Error::Api(api) if api.code == ErrorCode::RateLimitExceeded => {
+            pause.map(|_| Duration::ZERO)
+        }
         // It takes its time, and haste does not help it.
-        Some(ErrorCode::Unavailable) => pause.map(|pause| pause * 2),
+        Error::Api(api) if api.code == ErrorCode::Unavailable => pause.map(|pause| pause * 2),
+        // Whoever sits at a machine without a network wants to know it soon.
+        Error::Transport { source, .. } if source.is_connect() => {
+            pause.filter(|pause| *pause < LONGEST_WITHOUT_CONNECTION)
+        }
         _ => pause,
     }
 }
@@ -199,7 +208,7 @@ impl Client {
         }
         let mut error = ApiError::new(call.name(), status, &body);
         error.correlation_id = correlation_id;
-        Err(Error::Api(Box::new(error)))
+        Err(error.into())
     }
 }
 

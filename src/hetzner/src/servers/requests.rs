@@ -11,7 +11,7 @@ pub const USER_DATA_MAX: usize = 32 * 1024;
 
 /// What a server is made from.
 ///
-/// Give it an SSH key: otherwise the API makes up a password, which [`Api::ensure`] does not hand on.
+/// Give it an SSH key: otherwise the API makes up a password, which [`ensure`](crate::Api::ensure) does not hand on.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct CreateServer {
     /// Its name: letters, digits, `.` and `-`.

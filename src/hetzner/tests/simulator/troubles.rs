@@ -134,7 +134,7 @@ async fn no_stock() {
     assert!(
         matches!(&failure, ActionError::Failed { resources, .. } if resources[0].id == made.resource.id)
     );
-    assert!(Error::from(Box::new(failure)).is_out_of_stock());
+    assert!(Error::from(failure).is_out_of_stock());
 }
 
 #[tokio::test(start_paused = true)]

@@ -285,14 +285,23 @@ async fn errors_keep_what_the_api_says() {
 
 #[tokio::test]
 async fn an_answer_that_is_something_else() {
+    let mut half_a_core = server(1, "a", &json!({}));
+    half_a_core["server_type"]["cores"] = json!(0.5);
     let stub = Stub::start([
         ok(&json!({ "servant": {} })),
         ok(&json!({ "server": { "id": "x" } })),
         ok(&json!([])),
+        ok(&json!({ "server": half_a_core })),
     ])
     .await;
-    for expected in ["missing field `server`", "invalid type", "invalid type"] {
-        let error = stub.client().servers().get(1).await.unwrap_err();
+    let client = stub.client();
+    for expected in [
+        "missing field `server`",
+        "invalid type",
+        "invalid type",
+        "0.5 is not a whole number",
+    ] {
+        let error = client.servers().get(1).await.unwrap_err();
         assert_eq!(
             error.to_string(),
             "failed to understand the answer to GET /servers/1"

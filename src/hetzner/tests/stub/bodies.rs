@@ -46,7 +46,7 @@ pub(crate) fn server(id: i64, name: &str, labels: &Value) -> Value {
 
 pub(crate) fn action(id: i64, status: &str) -> Value {
     json!({
-        "id": id, "command": "create_server", "status": status, "progress": if status == "success" { 100 } else { 30 },
+        "id": id, "command": "create_server", "status": status, "progress": if status == "success" { json!(100) } else { json!(30.0) },
         "started": "2026-11-26T15:00:00+00:00", "finished": null, "resources": [{ "id": 42, "type": "server" }],
         "error": if status == "error" { json!({ "code": "resource_unavailable", "message": "sold out" }) } else { Value::Null }
     })

@@ -111,7 +111,7 @@ async fn a_failure() {
         (*id, resources[0].id, resources[0].kind.as_str()),
         (1, 42, "server")
     );
-    assert!(Error::from(Box::new(failure)).is_out_of_stock());
+    assert!(Error::from(failure).is_out_of_stock());
 }
 
 #[tokio::test(start_paused = true)]
@@ -149,6 +149,30 @@ async fn the_deadline_tells_what_still_runs() {
         (running.len(), running[0].id, source.is_none()),
         (1, 2, true)
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_with_many_actions_is_short() {
+    let stub = Stub::start([]).await;
+    let many: Vec<i64> = (1..=50).collect();
+    let now = Instant::now();
+    let failure = stub
+        .client()
+        .actions()
+        .wait(&started(&many), now)
+        .await
+        .unwrap_err();
+    assert!(
+        failure.to_string().ends_with("(action 5); and 45 more"),
+        "{failure}"
+    );
+    let failure = stub
+        .client()
+        .actions()
+        .wait(&started(&many[..5]), now)
+        .await
+        .unwrap_err();
+    assert!(failure.to_string().ends_with("(action 5)"), "{failure}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -80,7 +80,7 @@ pub(super) async fn make(execution: &Execution<'_>, change: &Change) -> Result<N
             };
             let ensured = client
                 .ssh_keys()
-                .ensure(&create, |key| is_ours(&key.labels, fleet))
+                .ensure_absent(&create, |key| is_ours(&key.labels, fleet))
                 .await?;
             New::SshKey(ensured.resource)
         }
@@ -100,7 +100,7 @@ pub(super) async fn make(execution: &Execution<'_>, change: &Change) -> Result<N
             };
             let ensured = client
                 .networks()
-                .ensure(&create, |net| is_ours(&net.labels, fleet))
+                .ensure_absent(&create, |net| is_ours(&net.labels, fleet))
                 .await?;
             New::Network(ensured.resource)
         }
@@ -112,7 +112,7 @@ pub(super) async fn make(execution: &Execution<'_>, change: &Change) -> Result<N
             };
             let ensured = client
                 .placement_groups()
-                .ensure(&create, |group| is_ours(&group.labels, fleet))
+                .ensure_absent(&create, |group| is_ours(&group.labels, fleet))
                 .await?;
             New::PlacementGroup(ensured.resource)
         }
@@ -149,7 +149,7 @@ async fn create_firewall(
     };
     let ensured = client
         .firewalls()
-        .ensure(&create, |there| is_ours(&there.labels, fleet))
+        .ensure_absent(&create, |there| is_ours(&there.labels, fleet))
         .await?;
     wait(client, &ensured.actions).await?;
     Ok(ensured.resource)

@@ -304,6 +304,12 @@ pub fn plan(situation: Situation<'_>) -> Result<Plan, CatalogueNeeded> {
     plan_servers(&situation, &mut groups, &mut plan)?;
     groups.plan(situation.found, &mut plan);
     plan_firewalls(&situation, &mut plan);
+    if situation.wanted.allow_from.iter().any(|range| range.ends_with("/0")) {
+        plan.warnings.push(
+            "SSH and the Kubernetes API can be reached from everywhere: write your own addresses into allowFrom"
+                .to_owned(),
+        );
+    }
     // As they are made: keys and networks before servers, and what is deleted last.
     plan.changes
         .sort_by_key(|change| (change.verb == Verb::Delete, change.item.kind));

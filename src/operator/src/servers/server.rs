@@ -191,7 +191,7 @@ impl ServerWork<'_> {
             ..CreateServer::default()
         };
         let ours = |server: &Server| is_ours(&server.labels, &wanted.fleet);
-        let ensured = match client.servers().ensure(&create, ours).await {
+        let ensured = match client.servers().ensure_absent(&create, ours).await {
             Err(error) if error.is_out_of_stock() => {
                 self.let_go(belongings).await?;
                 return Err(error.into());

@@ -8,6 +8,12 @@ use std::time::Duration;
 
 use clap::Args;
 use fleet_sim::hetzner::{Api, Catalog, Options, Pace};
+use ipnet::Ipv4Net;
+
+use super::End;
+
+/// A day; longer actions are a mistake.
+const LONGEST: f64 = 86_400.0;
 
 #[derive(Args)]
 pub(crate) struct Hetzner {
@@ -30,6 +36,9 @@ pub(crate) struct Hetzner {
     /// about as long as in the real cloud.
     #[arg(long, value_name = "[COMMAND=]SECONDS", value_parser = parse_seconds)]
     action_seconds: Vec<(Option<String>, Duration)>,
+    /// Where the addresses of servers come from; the default is of this machine, and nothing listens there.
+    #[arg(long, value_name = "NETWORK", default_value = "127.80.0.0/16")]
+    server_ips: Ipv4Net,
     /// Port where servers learn about themselves, as cloud-init asks; without it nothing listens.
     #[arg(long, value_name = "PORT")]
     metadata_port: Option<u16>,
@@ -50,6 +59,7 @@ fn parse_seconds(text: &str) -> Result<(Option<String>, Duration), String> {
     let seconds = seconds
         .parse()
         .ok()
+        .filter(|&seconds| seconds < LONGEST)
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let seconds = seconds.ok_or("write seconds, for example 2.5 or create_server=30")?;
     Ok((command, seconds))
@@ -82,6 +92,7 @@ pub(crate) async fn run(arguments: Hetzner) -> io::Result<()> {
         read_token,
         catalog,
         action_seconds,
+        server_ips,
         metadata_port,
     } = arguments;
     let catalog = catalog.as_deref().map(read_catalog).transpose()?;
@@ -91,13 +102,17 @@ pub(crate) async fn run(arguments: Hetzner) -> io::Result<()> {
         read_token,
         catalog: catalog.unwrap_or_default(),
         pace: pace(action_seconds),
+        ipv4: server_ips,
         metadata: metadata_port.map(|port| SocketAddr::new(listen, port)),
         ..Options::default()
     };
+    // Before anyone reads that it listens, and ends it.
+    let end = End::listen()?;
     let api = Api::start(options).await?;
     println!("Hetzner API listens on {}", api.endpoint());
     if let Some(address) = api.metadata_address() {
         println!("Hetzner metadata listens on http://{address}/hetzner/v1");
     }
-    super::until_told_to_end().await
+    end.wait().await;
+    Ok(())
 }

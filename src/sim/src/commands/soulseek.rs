@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::Args;
 use fleet_sim::soulseek::{Options, Searchers, Server};
 
+use super::End;
+
 #[derive(Debug, Args)]
 pub(crate) struct Soulseek {
     /// Port to listen on; 0 lets the system choose.
@@ -56,8 +58,11 @@ pub(crate) async fn run(arguments: Soulseek) -> std::io::Result<()> {
         speeds: arguments.speed.into_iter().collect::<HashMap<_, _>>(),
         ..Options::default()
     };
+    // Before anyone reads that it listens, and ends it.
+    let end = End::listen()?;
     let server = Server::start(options).await?;
     println!("Soulseek server listens on {}", server.address());
     let _searchers = Searchers::start(server.address(), arguments.searchers, arguments.rate);
-    super::until_told_to_end().await
+    end.wait().await;
+    Ok(())
 }

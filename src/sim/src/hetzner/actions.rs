@@ -230,7 +230,11 @@ pub(crate) fn routes() -> Vec<Route> {
 
 fn many(call: &mut Call<'_>) -> Answer {
     if call.query.all("id").is_empty() {
-        return Err(ApiError::field("id", "Missing data for required field."));
+        let message = "listing all actions is gone, ask for some by their ID";
+        return Err(ApiError::deprecated(
+            message,
+            "2025-01-30 listing arbitrary actions",
+        ));
     }
     page(call, |_| true)
 }

@@ -2,34 +2,18 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// IPv4 addresses that may be given away.
-#[derive(Debug, Clone, Copy)]
-pub struct Ipv4Pool {
-    /// The first address.
-    pub network: Ipv4Addr,
-    /// The length of the prefix.
-    pub prefix: u8,
-}
-
-impl Default for Ipv4Pool {
-    fn default() -> Self {
-        Self {
-            network: Ipv4Addr::new(127, 80, 0, 0),
-            prefix: 16,
-        }
-    }
-}
+use ipnet::Ipv4Net;
 
 /// Gives addresses away, each once until all others were given.
 #[derive(Debug)]
 pub(crate) struct Addresses {
-    pool: Ipv4Pool,
+    pool: Ipv4Net,
     next_ipv4: u32,
     next_ipv6: u32,
 }
 
 impl Addresses {
-    pub(crate) fn new(pool: Ipv4Pool) -> Self {
+    pub(crate) fn new(pool: Ipv4Net) -> Self {
         Self {
             pool,
             next_ipv4: 1,
@@ -39,10 +23,9 @@ impl Addresses {
 
     /// An address that is not in use; none if all are.
     pub(crate) fn ipv4(&mut self, used: impl Fn(Ipv4Addr) -> bool) -> Option<Ipv4Addr> {
-        let size = 1_u32
-            .checked_shl(32_u32.saturating_sub(self.pool.prefix.into()))
-            .unwrap_or(u32::MAX);
-        let first = u32::from(self.pool.network);
+        let first = u32::from(self.pool.network());
+        let last = u32::from(self.pool.broadcast());
+        let size = (last - first).saturating_add(1);
         (0..size).find_map(|_| {
             let offset = self.next_ipv4 % size;
             self.next_ipv4 = offset + 1;
@@ -69,10 +52,7 @@ mod tests {
 
     #[test]
     fn a_pool_is_used_up_to_the_last_address() {
-        let pool = Ipv4Pool {
-            network: Ipv4Addr::new(127, 80, 5, 0),
-            prefix: 24,
-        };
+        let pool = "127.80.5.0/24".parse().unwrap();
         let mut addresses = Addresses::new(pool);
         let mut used = HashSet::new();
         while let Some(address) = addresses.ipv4(|address| used.contains(&address)) {

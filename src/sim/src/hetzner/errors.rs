@@ -30,13 +30,21 @@ impl ApiError {
 
     /// Something is wrong with these fields of the request; each comes with what is wrong.
     pub(crate) fn fields(wrong: &[(String, String)]) -> Self {
-        let names: Vec<_> = wrong.iter().map(|(name, _)| format!("'{name}'")).collect();
-        let fields: Vec<_> = wrong
+        let mut fields: Vec<(&str, Vec<&str>)> = Vec::new();
+        for (name, message) in wrong {
+            match fields.iter_mut().find(|(known, _)| known == name) {
+                Some((_, messages)) => messages.push(message),
+                None => fields.push((name, vec![message])),
+            }
+        }
+        let names: Vec<_> = fields.iter().map(|(name, _)| format!("'{name}'")).collect();
+        let s = if names.len() == 1 { "" } else { "s" };
+        let message = format!("invalid input in field{s} {}", names.join(", "));
+        let fields = fields
             .iter()
-            .map(|(name, message)| json!({"name": name, "messages": [message]}))
-            .collect();
-        let message = format!("invalid input in fields {}", names.join(", "));
-        Self::new("invalid_input", message).with_details(json!({"fields": fields}))
+            .map(|(name, messages)| json!({"name": name, "messages": messages}));
+        let details = json!({"fields": fields.collect::<Vec<_>>()});
+        Self::new("invalid_input", message).with_details(details)
     }
 
     pub(crate) fn field(name: &str, message: impl Into<String>) -> Self {
@@ -53,6 +61,12 @@ impl ApiError {
 
     pub(crate) fn not_found(kind: &str, id: i64) -> Self {
         Self::new("not_found", format!("{kind} with ID '{id}' not found"))
+    }
+
+    /// What clients have to do without.
+    pub(crate) fn deprecated(message: &str, announcement: &str) -> Self {
+        let details = json!({"announcement": announcement});
+        Self::new("deprecated_api_endpoint", message).with_details(details)
     }
 
     pub(crate) fn locked(kind: &str) -> Self {

@@ -95,6 +95,11 @@ impl Fields {
         self.object.contains_key(name)
     }
 
+    /// Whether there is a text that can be looked at more closely.
+    pub(crate) fn has_text(&self, name: &str) -> bool {
+        self.object.get(name).is_some_and(Value::is_string)
+    }
+
     /// The field, or its default where it is missing, which is wrong then.
     pub(crate) fn required<T: Field + Default>(&mut self, name: &str) -> T {
         if self.object.get(name).is_none_or(Value::is_null) {
@@ -125,7 +130,7 @@ impl Fields {
     /// A name of this length.
     pub(crate) fn name(&mut self, longest: usize) -> String {
         let name: String = self.required("name");
-        if self.has("name") {
+        if self.has_text("name") {
             self.check_length("name", &name, longest);
         }
         name

@@ -18,6 +18,7 @@ use super::servers::{Server, view_location};
 #[derive(Debug, Clone, Serialize)]
 pub struct FloatingIp {
     /// Identifier, name, labels, protection.
+    #[serde(flatten)]
     pub meta: Meta,
     /// For people.
     pub description: Option<String>,

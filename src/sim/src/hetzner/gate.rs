@@ -112,6 +112,10 @@ impl Gate {
                 self.remember(method, path, query, None, None);
                 return Outcome::Silence;
             }
+            Some(Obstacle::Page { status }) => {
+                self.remember(method, path, query, Some(status_of(status)), None);
+                return Outcome::Answer(page(status));
+            }
             Some(Obstacle::Answer { status, code }) => Err(refusal(status, code)),
             None => self.answer(path, incoming),
         };
@@ -120,7 +124,9 @@ impl Gate {
             .map_or_else(|error| error.status, |reply| reply.status);
         let code = answer.as_ref().err().map(|error| error.code.clone());
         self.remember(method, path, query, Some(status), code);
-        match faults.lost_answer(method.as_str(), path) {
+        let done = answer.is_ok();
+        let lost = done.then(|| faults.lost_answer(method.as_str(), path));
+        match lost.flatten() {
             Some(Lost::Cut) => Outcome::Cut,
             Some(Lost::Replaced(status)) => {
                 Outcome::Answer(self.response(Err(refusal(status, None))))
@@ -265,6 +271,21 @@ impl Gate {
 fn refusal(status: u16, code: Option<String>) -> ApiError {
     let code = code.unwrap_or_else(|| gateway_code(status).to_owned());
     let mut error = ApiError::new(code.clone(), format!("simulated fault: {code}"));
-    error.status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    error.status = status_of(status);
     error
+}
+
+fn status_of(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// What a proxy in front of the API answers, which knows nothing of JSON.
+fn page(status: u16) -> Response<Body> {
+    let status = status_of(status);
+    let mut response =
+        Response::new(format!("<html><body><h1>{status}</h1></body></html>\n").into());
+    *response.status_mut() = status;
+    let html = HeaderValue::from_static("text/html");
+    response.headers_mut().insert(CONTENT_TYPE, html);
+    response
 }

@@ -17,6 +17,7 @@ use super::servers::Server;
 #[derive(Debug, Clone, Serialize)]
 pub struct Image {
     /// Identifier, labels; a name only for operating systems.
+    #[serde(flatten)]
     pub meta: Meta,
     /// `system`, `snapshot` or `backup`.
     pub kind: &'static str,

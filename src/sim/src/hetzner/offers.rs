@@ -113,6 +113,8 @@ fn pricing(call: &mut Call<'_>) -> Answer {
 /// Since 2026-10-01.
 fn gone(_call: &mut Call<'_>) -> Answer {
     let message = "datacenters are gone, use locations";
-    Err(ApiError::new("deprecated_api_endpoint", message)
-        .with_details(json!({"announcement": "2025-12-16 phasing out datacenters"})))
+    Err(ApiError::deprecated(
+        message,
+        "2025-12-16 phasing out datacenters",
+    ))
 }

@@ -16,6 +16,7 @@ const MOST_SERVERS: usize = 10;
 #[derive(Debug, Clone, Serialize)]
 pub struct PlacementGroup {
     /// Identifier, name, labels.
+    #[serde(flatten)]
     pub meta: Meta,
 }
 

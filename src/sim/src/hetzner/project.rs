@@ -8,12 +8,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::Ipv4Net;
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::time::Instant;
 
 use super::actions::{Action, Event};
-use super::addresses::{Addresses, Ipv4Pool};
+use super::addresses::Addresses;
 use super::bill::Ledger;
 use super::catalog::Catalog;
 use super::clock::Clock;
@@ -52,6 +53,15 @@ pub struct State {
     pub actions: Table<Action>,
 }
 
+impl State {
+    /// The server with this name.
+    pub fn server(&self, name: &str) -> Option<&Server> {
+        self.servers
+            .values()
+            .find(|server| server.meta.name == name)
+    }
+}
+
 /// What happens at a moment, in the order of the numbers.
 pub(crate) type Moment = (Instant, u64);
 
@@ -82,7 +92,7 @@ impl Project {
         catalog: Catalog,
         pace: Pace,
         limits: Limits,
-        ipv4: Ipv4Pool,
+        ipv4: Ipv4Net,
         faults: Arc<Faults>,
     ) -> Self {
         let images = catalog.images.iter().map(Image::of_system);
@@ -195,7 +205,11 @@ impl Project {
 
     /// Whether there may be one more.
     pub(crate) fn check_limit<T: Resource>(&self) -> Result<(), ApiError> {
-        let limit = self.faults.limits().unwrap_or(self.limits).of(T::PLURAL);
+        let limit = self
+            .faults
+            .other_limits()
+            .unwrap_or(self.limits)
+            .of(T::PLURAL);
         let count = T::table(&self.state)
             .values()
             .filter(|one| one.counts())

@@ -15,6 +15,7 @@ use super::route::{Answer, Call, Reply, Route, delete, post};
 #[derive(Debug, Clone, Serialize)]
 pub struct SshKey {
     /// Identifier, name, labels.
+    #[serde(flatten)]
     pub meta: Meta,
     /// As it was given: type, base64, comment.
     pub public_key: String,

@@ -18,6 +18,7 @@ const LARGEST: i64 = 10240;
 #[derive(Debug, Clone, Serialize)]
 pub struct Volume {
     /// Identifier, name, labels, protection.
+    #[serde(flatten)]
     pub meta: Meta,
     /// `creating` or `available`.
     pub status: &'static str,
@@ -82,7 +83,7 @@ pub(crate) fn routes() -> Vec<Route> {
 fn create(call: &mut Call<'_>) -> Answer {
     let mut fields = call.fields()?;
     let name: String = fields.required("name");
-    if fields.has("name") {
+    if fields.has_text("name") {
         Volume::check_name(&mut fields, &name);
     }
     let size = read_size(&mut fields);

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use fleet_sim::hetzner::{Fault, On};
+use fleet_sim::hetzner::{Fault, Limits, On};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -69,6 +69,33 @@ async fn an_answer_is_lost_after_the_effect() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn only_an_answer_to_something_done_is_lost() {
+    let (api, client) = start().await;
+    api.faults().lose_answer(1, "POST", "/servers");
+    client
+        .post("/servers", json!({}))
+        .await
+        .refused(422, "invalid_input");
+    let lost = client
+        .try_send(Method::POST, "/servers", Some(server("one").to_string()))
+        .await;
+    assert!(lost.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proxy_answers_with_a_page() {
+    let (api, _client) = start().await;
+    let on = On::new("*", "/**");
+    api.faults().times(1, Fault::Page { on, status: 502 });
+    let reply = reqwest::get(format!("{}/servers", api.endpoint()))
+        .await
+        .unwrap();
+    assert_eq!(reply.status(), 502);
+    assert!(reply.headers().get("ratelimit-limit").is_none());
+    assert!(reply.text().await.unwrap().starts_with("<html>"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn some_requests_are_never_answered() {
     let (api, client) = start().await;
     api.faults().hang(1, "GET", "/servers/**");
@@ -78,6 +105,20 @@ async fn some_requests_are_never_answered() {
             .is_err()
     );
     client.get("/servers/5").await.refused(404, "not_found");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_api_that_is_gone_takes_its_connections_along() {
+    let (api, client) = start().await;
+    api.faults().hang(1, "GET", "/servers");
+    let end = async move {
+        while api.requests().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        drop(api);
+    };
+    let (answer, ()) = tokio::join!(client.try_send(Method::GET, "/servers", None), end);
+    assert!(answer.is_err());
 }
 
 #[tokio::test(start_paused = true)]
@@ -104,18 +145,12 @@ async fn stock_is_gone_though_the_catalogue_shows_some() {
     assert_eq!(refused.body["error"]["message"], "error during placement");
 
     api.faults().clear();
-    api.faults().always(Fault::LocationDisabled {
-        location: "ash".to_owned(),
-    });
+    api.faults().location_disabled("ash");
     let refused = client.post("/servers", server("one")).await;
     assert_eq!(refused.body["error"]["message"], "server location disabled");
 
     api.faults().clear();
-    api.faults().always(Fault::Availability {
-        server_type: None,
-        location: Some("ash".to_owned()),
-        available: false,
-    });
+    api.faults().availability("cpx11", "ash", false);
     assert_eq!(
         available(client.get("/server_types?name=cpx11").await.expect(200)),
         false
@@ -126,11 +161,26 @@ async fn stock_is_gone_though_the_catalogue_shows_some() {
         .refused(412, "resource_unavailable");
 
     api.faults().clear();
-    api.faults().times(1, Fault::PlacementError);
+    api.faults().placement_error(1);
     client
         .post("/servers", server("one"))
         .await
         .refused(422, "placement_error");
+    api.faults().availability("cx33", "nbg1", true);
+    let mut sold_out = server("two");
+    sold_out["server_type"] = json!("cx33");
+    sold_out["location"] = json!("nbg1");
+    client.post("/servers", sold_out).await.expect(201);
+    let none = Limits {
+        servers: 0,
+        ..Limits::default()
+    };
+    api.faults().limits(none);
+    client
+        .post("/servers", server("three"))
+        .await
+        .refused(403, "resource_limit_exceeded");
+    api.faults().clear();
     client.post("/servers", server("one")).await.expect(201);
 }
 
@@ -157,7 +207,7 @@ async fn actions_fail_or_take_long() {
     client.delete(&path).await.expect(200);
     pass(ACTION).await;
 
-    api.faults().always(Fault::SlowActions { factor: 3.0 });
+    api.faults().slow_actions(3.0);
     let id = client.post("/servers", server("two")).await.expect(201)["server"]["id"]
         .as_i64()
         .unwrap();
@@ -178,7 +228,7 @@ async fn the_clock_of_the_api_can_be_wrong() {
             .unwrap()
     };
     let before = created(client.post("/servers", server("one")).await.expect(201));
-    api.faults().always(Fault::ClockSkew { seconds: -86400 });
+    api.faults().skew_clock(-86400);
     let reply = client.post("/servers", server("two")).await;
     let date = reply.header("date").to_owned();
     let after = created(reply.expect(201));
@@ -210,9 +260,14 @@ async fn faults_and_state_are_reached_over_http() {
     order["user_data"] = json!("#cloud-config");
     let id = client.post("/servers", order).await.expect(201)["server"]["id"].clone();
     let state = control.get("/sim/state").await.expect(200);
+    let server = &state["servers"][id.to_string()];
+    assert_eq!(server["user_data"], "#cloud-config");
+    assert_eq!((&server["id"], &server["name"]), (&id, &json!("one")));
     assert_eq!(
-        state["servers"][id.to_string()]["user_data"],
-        "#cloud-config"
+        api.state()
+            .server("one")
+            .map(|server| json!(server.meta.id)),
+        Some(id)
     );
     let bill = control.get("/sim/bill").await.expect(200);
     assert_eq!(bill["running"][0]["what"], "IPv4 address in ash");

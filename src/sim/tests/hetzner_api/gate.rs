@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use fleet_sim::hetzner::{Fault, Rate};
+use fleet_sim::hetzner::Rate;
 use reqwest::Method;
 use serde_json::json;
 
@@ -138,15 +138,37 @@ async fn requests_are_remembered_in_their_order() {
 #[tokio::test(start_paused = true)]
 async fn tokens_can_be_taken_away() {
     let (api, client) = start().await;
-    api.faults().always(Fault::ReadOnlyToken);
+    api.faults().read_only_token();
     client.get("/servers").await.expect(200);
     client
         .post("/servers", server("one"))
         .await
         .refused(403, "forbidden");
-    api.faults().always(Fault::RevokeToken);
+    api.faults().revoke_token();
     client.get("/servers").await.refused(401, "unauthorized");
     api.faults().clear();
     client.post("/servers", server("one")).await.expect(201);
     pass(ACTION).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_bucket_can_be_emptied() {
+    let (api, client) = start().await;
+    api.faults().empty_bucket();
+    let reply = client.get("/servers").await;
+    reply.refused(429, "rate_limit_exceeded");
+    let now = jiff::Timestamp::now().as_second();
+    let full: i64 = reply.header("ratelimit-reset").parse().unwrap();
+    assert!(
+        (3590..=3610).contains(&(full - now)),
+        "full in {} s",
+        full - now
+    );
+    pass(Duration::from_secs(2)).await;
+    client.get("/servers").await.expect(200);
+    client.get("/servers").await.expect(200);
+    client
+        .get("/servers")
+        .await
+        .refused(429, "rate_limit_exceeded");
 }

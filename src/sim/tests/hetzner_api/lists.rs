@@ -163,3 +163,29 @@ async fn the_catalogue_is_shown_as_the_api_does() {
         "0.0572"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_strangers_do_not_hide_ours() {
+    let (api, client) = start().await;
+    for number in 0..1000 {
+        api.seed_server(&format!("stranger-{number}"), &[]).unwrap();
+    }
+    let ours = api.seed_server("ours", &[("fleet", "study")]).unwrap();
+    let found = listed(&client, "label_selector=fleet%3Dstudy&per_page=50").await;
+    assert_eq!(names(&found), ["ours"]);
+    assert_eq!(found["meta"]["pagination"]["total_entries"], 1);
+    assert_eq!(
+        listed(&client, "per_page=50").await["meta"]["pagination"]["last_page"],
+        21
+    );
+    let mut addresses: Vec<_> = api
+        .state()
+        .primary_ips
+        .into_values()
+        .map(|ip| ip.ip)
+        .collect();
+    addresses.sort();
+    addresses.dedup();
+    assert_eq!(addresses.len(), 1001);
+    assert_eq!(api.bill().running_with("fleet", "study")[0].id, ours);
+}

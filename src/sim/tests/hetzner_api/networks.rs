@@ -196,9 +196,20 @@ async fn servers_get_addresses() {
     assert_eq!(
         members[1],
         json!({
-            "type": "server", "id": two, "ip": "10.0.1.9", "status": "attached",
+            "type": "server", "id": two, "ip": "10.0.1.9", "status": "ok",
             "alias_ips": ["10.0.1.10"], "subnet": "10.0.1.0/24",
         })
+    );
+    let filtered = format!("/networks/{id}/members?status=ok&subnet=10.0.1.0/24&sort=id:desc");
+    let filtered = client.get(&filtered).await.expect(200)["members"].clone();
+    assert_eq!(
+        (&filtered[0]["id"], &filtered[1]["id"]),
+        (&json!(two), &one)
+    );
+    let attaching = format!("/networks/{id}/members?status=attaching");
+    assert_eq!(
+        client.get(&attaching).await.expect(200)["members"],
+        json!([])
     );
     let overlapping = json!({"name": "m", "ip_range": "10.0.0.0/8", "subnets": [subnet("10.9.0.0/24", "us-east")]});
     let overlapping = client.make("network", overlapping).await["id"].clone();

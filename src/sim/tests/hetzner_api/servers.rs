@@ -61,7 +61,10 @@ async fn a_server_is_made_step_by_step() {
         client.get(&format!("{path}/actions")).await.expect(200)["actions"],
         actions
     );
-    client.get("/actions").await.refused(422, "invalid_input");
+    client
+        .get("/actions")
+        .await
+        .refused(410, "deprecated_api_endpoint");
     client.get("/actions/7").await.refused(404, "not_found");
 }
 

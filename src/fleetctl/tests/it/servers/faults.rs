@@ -146,7 +146,15 @@ async fn a_strangers_server_with_our_name_is_left_alone() {
 
 #[tokio::test]
 async fn a_thousand_strangers_are_not_touched() {
-    let project = Project::start().await;
+    let limits = Limits {
+        servers: 2000,
+        ..Limits::default()
+    };
+    let project = Project::with(Options {
+        limits,
+        ..Options::default()
+    })
+    .await;
     let strangers: Vec<i64> = (0..1000)
         .map(|index| {
             let fleet = format!("other-{index}");

@@ -117,7 +117,10 @@ impl Project {
     /// The names of the fleet's servers, sorted.
     fn servers(&self) -> Vec<String> {
         let state = self.api.state();
-        let ours = state.servers.values().filter(|server| server.meta.labels.contains_key("researchfleet.io/fleet"));
+        let ours = state.servers.values().filter(|server| {
+            let fleet = server.meta.labels.get("researchfleet.io/fleet");
+            fleet.is_some_and(|fleet| fleet == "study")
+        });
         let mut names: Vec<_> = ours.map(|server| server.meta.name.clone()).collect();
         names.sort();
         names
@@ -137,6 +140,8 @@ impl Project {
 
     /// Each server is there once, and a plan finds nothing to do.
     async fn is_converged(&self) {
+        let ours = self.ours();
+        assert!(ours.contains(&"firewalls study".to_owned()), "{ours:?}");
         assert_eq!(self.servers(), ["study-control-plane", "study-singapore", "study-us-east"]);
         let plan = self.plan().await.well();
         assert_eq!(plan.json()["converged"], true, "{plan:?}");
@@ -146,23 +151,27 @@ impl Project {
     fn is_empty(&self) {
         assert_eq!(self.ours(), [""; 0]);
         let bill = self.api.bill();
-        let ours = bill.running.iter().filter(|item| item.labels.contains_key("researchfleet.io/fleet"));
-        assert_eq!(ours.count(), 0);
+        assert!(bill.running_with("researchfleet.io/fleet", "study").is_empty(), "{bill:?}");
     }
 
-    /// Everything that carries the fleet's label.
+    /// Everything that carries the fleet's label, as the API itself lists it.
     fn ours(&self) -> Vec<String> {
         let state = serde_json::to_value(self.api.state()).unwrap();
-        let kinds = state.as_object().unwrap();
         let mut found = Vec::new();
-        for (kind, things) in kinds {
-            let Some(things) = things.as_array() else { continue };
+        for (kind, things) in state.as_object().unwrap() {
+            let things: Vec<&Value> = match things {
+                Value::Array(things) => things.iter().collect(),
+                Value::Object(things) => things.values().collect(),
+                other => panic!("{kind}: {other}"),
+            };
             for thing in things {
-                if thing["labels"]["researchfleet.io/fleet"].is_string() {
-                    found.push(format!("{kind} {}", thing["name"].as_str().unwrap()));
+                let meta = &thing["meta"];
+                if meta["labels"]["researchfleet.io/fleet"] == "study" {
+                    found.push(format!("{kind} {}", meta["name"].as_str().unwrap()));
                 }
             }
         }
+        found.sort();
         found
     }
 }

@@ -48,7 +48,7 @@ async fn history(seed: u64) {
             _ => vanish(&project, &mut random).await,
         }
         nothing_is_there_twice(&project, &told);
-        assert_eq!(self::strangers_now(&project), strangers, "{told:?}");
+        assert_eq!(strangers_now(&project), strangers, "{told:?}");
     }
     project.api.faults().clear();
     let said = project.run("deploy", &["--servers-only", "--yes", "--rebuild-control-plane"]).await;
@@ -73,8 +73,7 @@ fn strangers(project: &Project) -> BTreeMap<i64, String> {
 
 fn strangers_now(project: &Project) -> BTreeMap<i64, String> {
     let state = project.api.state();
-    let ours = |labels: &fleet_sim::hetzner::Labels| labels.get("researchfleet.io/fleet").is_some_and(|fleet| fleet == "study");
-    let strangers = state.servers.iter().filter(|(_, server)| !ours(&server.meta.labels));
+    let strangers = state.servers.iter().filter(|(_, server)| !is_ours(&server.meta.labels));
     strangers.map(|(id, server)| (*id, serde_json::to_string(server).unwrap())).collect()
 }
 
@@ -112,12 +111,24 @@ async fn killed(project: &Project, verb: &str, options: &[&str], random: &mut Ra
 
 /// Somebody deletes one of our servers in the console.
 async fn vanish(project: &Project, random: &mut Random) {
-    let servers = project.servers();
-    if !servers.is_empty() {
-        let name = &servers[usize_below(random, servers.len())];
+    let state = project.api.state();
+    let ours: Vec<i64> = state
+        .servers
+        .iter()
+        .filter(|(_, server)| is_ours(&server.meta.labels))
+        .map(|(id, _)| *id)
+        .collect();
+    if !ours.is_empty() {
+        let id = ours[usize_below(random, ours.len())];
         // A fault may meet this request, too; then the server is still there.
-        let _ = project.client().servers().delete(project.id(name)).await;
+        let _ = project.client().servers().delete(id).await;
     }
+}
+
+fn is_ours(labels: &fleet_sim::hetzner::Labels) -> bool {
+    labels
+        .get("researchfleet.io/fleet")
+        .is_some_and(|fleet| fleet == "study")
 }
 
 fn usize_below(random: &mut Random, end: usize) -> usize {

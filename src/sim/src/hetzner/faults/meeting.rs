@@ -5,10 +5,14 @@ use jiff::SignedDuration;
 use super::{Fault, Faults};
 use crate::hetzner::pace::Limits;
 
+/// A million times: what takes longer never ends anyway, and no time overflows.
+const SLOWEST: f64 = 1e6;
+
 /// What a request meets instead of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Obstacle {
     Answer { status: u16, code: Option<String> },
+    Page { status: u16 },
     Hang,
 }
 
@@ -53,6 +57,9 @@ impl Faults {
                     status: *status,
                     code: code.clone(),
                 })
+            }
+            Fault::Page { on, status } if on.meets(method, path) => {
+                Some(Obstacle::Page { status: *status })
             }
             Fault::Hang { on } if on.meets(method, path) => Some(Obstacle::Hang),
             _ => None,
@@ -99,7 +106,7 @@ impl Faults {
         })
     }
 
-    pub(crate) fn availability(&self, of: &str, place: &str) -> Option<bool> {
+    pub(crate) fn says_available(&self, of: &str, place: &str) -> Option<bool> {
         self.state(|fault| match fault {
             Fault::Availability {
                 server_type,
@@ -125,7 +132,7 @@ impl Faults {
 
     pub(crate) fn slowness(&self) -> f64 {
         self.state(|fault| match fault {
-            Fault::SlowActions { factor } if factor.is_finite() => Some(factor.max(0.0)),
+            Fault::SlowActions { factor } if factor.is_finite() => Some(factor.clamp(0.0, SLOWEST)),
             _ => None,
         })
         .unwrap_or(1.0)
@@ -146,7 +153,7 @@ impl Faults {
             .is_some()
     }
 
-    pub(crate) fn limits(&self) -> Option<Limits> {
+    pub(crate) fn other_limits(&self) -> Option<Limits> {
         self.state(|fault| match fault {
             Fault::Limits { limits } => Some(*limits),
             _ => None,

@@ -4,6 +4,7 @@
 //! fields are those of [`Fault`] in snake case. `"times": N` lets a fault happen N times; without it the
 //! fault stays until `DELETE /sim/faults`.
 
+mod knobs;
 mod meeting;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -89,6 +90,13 @@ pub enum Fault {
         status: u16,
         /// The code of the error; without one it follows from the status.
         code: Option<String>,
+    },
+    /// The same with a page of HTML, as a proxy in front of the API answers. It has none of the API's headers.
+    Page {
+        /// Which requests.
+        on: On,
+        /// The HTTP status.
+        status: u16,
     },
     /// What was asked for is done, but nobody learns of it.
     LoseAnswer {
@@ -178,55 +186,6 @@ impl Faults {
         Ok(())
     }
 
-    /// Orders of this type in this location find no stock, though the catalogue shows some.
-    pub fn out_of_stock(&self, server_type: &str, location: &str) {
-        self.always(Fault::OutOfStock {
-            server_type: Some(server_type.to_owned()),
-            location: Some(location.to_owned()),
-        });
-    }
-
-    /// Requests are refused with a status, so many times.
-    pub fn answer(&self, times: u32, method: &str, path: &str, status: u16) {
-        let on = On::new(method, path);
-        self.times(
-            times,
-            Fault::Answer {
-                on,
-                status,
-                code: None,
-            },
-        );
-    }
-
-    /// What is asked for is done and the connection closed without a word, so many times.
-    pub fn lose_answer(&self, times: u32, method: &str, path: &str) {
-        let on = On::new(method, path);
-        self.times(times, Fault::LoseAnswer { on, status: None });
-    }
-
-    /// No answer comes, so many times.
-    pub fn hang(&self, times: u32, method: &str, path: &str) {
-        self.times(
-            times,
-            Fault::Hang {
-                on: On::new(method, path),
-            },
-        );
-    }
-
-    /// So many of the next actions with this command fail.
-    pub fn fail_action(&self, times: u32, command: &str, code: &str, message: &str) {
-        self.times(
-            times,
-            Fault::FailAction {
-                command: command.to_owned(),
-                code: code.to_owned(),
-                message: message.to_owned(),
-            },
-        );
-    }
-
     fn lock(&self) -> MutexGuard<'_, Vec<Armed>> {
         self.armed.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -285,7 +244,7 @@ mod tests {
         faults
             .arm(json!({"fault": "limits", "limits": {"servers": 3}}))
             .unwrap();
-        assert_eq!(faults.limits().map(|limits| limits.servers), Some(3));
+        assert_eq!(faults.other_limits().map(|limits| limits.servers), Some(3));
         for wrong in [
             json!({"fault": "earthquake"}),
             json!({"fault": "hang", "on": {"path": "/"}, "time": 3}),

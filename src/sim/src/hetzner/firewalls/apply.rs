@@ -26,6 +26,10 @@ pub(super) fn read_targets(fields: &mut Fields, name: &str) -> Vec<Target> {
         }
         let selector = fields.nested("label_selector", |labels| {
             let selector: String = labels.required("selector");
+            // All servers are more than anyone would mean.
+            if labels.has_text("selector") && selector.trim().is_empty() {
+                labels.wrong("selector", "may not be empty");
+            }
             if let Err(reason) = Selector::parse(&selector) {
                 labels.wrong("selector", reason);
             }

@@ -21,6 +21,7 @@ pub use self::rules::Rule;
 #[derive(Debug, Clone, Serialize)]
 pub struct Firewall {
     /// Identifier, name, labels.
+    #[serde(flatten)]
     pub meta: Meta,
     /// What may pass.
     pub rules: Vec<Rule>,

@@ -27,6 +27,7 @@ const MOST_ROUTES: usize = 100;
 #[derive(Debug, Clone, Serialize)]
 pub struct Network {
     /// Identifier, name, labels, protection.
+    #[serde(flatten)]
     pub meta: Meta,
     /// All addresses.
     pub ip_range: Ipv4Net,

@@ -19,6 +19,7 @@ use super::servers::view_location;
 #[derive(Debug, Clone, Serialize)]
 pub struct PrimaryIp {
     /// Identifier, name, labels, protection.
+    #[serde(flatten)]
     pub meta: Meta,
     /// `ipv4` or `ipv6`.
     pub kind: &'static str,

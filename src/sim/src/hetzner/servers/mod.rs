@@ -31,6 +31,7 @@ const LARGEST_USER_DATA: usize = 32 * 1024;
 #[derive(Debug, Clone, Serialize)]
 pub struct Server {
     /// Identifier, name, labels, and whether it may be deleted and rebuilt.
+    #[serde(flatten)]
     pub meta: Meta,
     /// `initializing`, `starting`, `running`, `stopping`, `off`, `rebuilding`, or `deleting`.
     pub status: &'static str,

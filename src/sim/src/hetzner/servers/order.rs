@@ -19,7 +19,7 @@ impl Project {
         !gone
             && self
                 .faults
-                .availability(&server_type.name, location)
+                .says_available(&server_type.name, location)
                 .unwrap_or(offer.available)
     }
 

@@ -49,7 +49,7 @@ pub(super) struct Found {
 impl Wanted {
     pub(super) fn read(fields: &mut Fields) -> Self {
         let name: String = fields.required("name");
-        if fields.has("name") {
+        if fields.has_text("name") {
             Server::check_name(fields, &name);
         }
         let addresses = fields.nested("public_net", |net| {
