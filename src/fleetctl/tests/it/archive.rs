@@ -236,7 +236,7 @@ fn a_database_that_cannot_be_reached_is_5() {
 
 /// Nobody knows which of the two is meant, and archiving deletes from it.
 #[test]
-fn a_directory_beside_a_database_is_2_and_the_variable_gives_way() {
+fn a_directory_beside_a_database_is_64_and_the_variable_gives_way() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
     let run = |args: &[&str]| {
@@ -250,7 +250,7 @@ fn a_directory_beside_a_database_is_2_and_the_variable_gives_way() {
         (output.status.code(), said.replace(&path, "DIR"))
     };
     let (code, said) = run(&["--data-dir", &path]);
-    assert_eq!(code, Some(2), "{said}");
+    assert_eq!(code, Some(64), "{said}");
     assert_snapshot!(said, @r##"
 error: --data-dir names DIR, and DATABASE_URL names a database
 hint: leave --data-dir out for the database, or unset DATABASE_URL for the directory
@@ -272,7 +272,7 @@ hint: leave --data-dir out for the database, or unset DATABASE_URL for the direc
         run(&["-f", file.to_str().unwrap(), "--data-dir", &path])
     };
     let (code, said) = spec("  database: { external: { urlSecretRef: { name: study } } }\n");
-    assert_eq!(code, Some(2), "{said}");
+    assert_eq!(code, Some(64), "{said}");
     assert_snapshot!(said, @r##"
 error: --data-dir names DIR, and the spec names a database
 hint: leave --data-dir out for the database, or -f for the directory

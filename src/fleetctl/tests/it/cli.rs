@@ -126,7 +126,19 @@ Measurement of peer-to-peer networks: record, export, query
 Usage: fleetctl <COMMAND>
 
 Commands:
+  init        Write the spec of a study: asks a few questions
+  validate    Look whether specs are right, without doing anything with them
   up          Record on this machine what the spec describes, until Ctrl-C
+  plan        Show what `deploy` would do, where, of which type, and what it costs
+  deploy      Make the servers of a spec and bring the fleet up; may be cut off and run again
+  destroy     Delete a fleet's servers and all that belongs to them, but not its volumes
+  status      Show the servers of a fleet
+  cost        Show what a fleet costs a month as it is now
+  doctor      Look at everything that a deployment needs, and say what is wrong with it
+  ssh         Log in to a server, or run a command there
+  kubeconfig  Fetch the kubeconfig from the control plane, and print where it is kept
+  logs        Show the journal of a server
+  monitor     Watch a fleet while it records: regions, servers, pods, archives
   export      Write what was recorded
   query       Read what was recorded with SQL: the tables are `searches` and `events`
   report      Figures of a range of days: searches, users, overlap of regions, gaps, canaries
@@ -134,6 +146,7 @@ Commands:
   reveal      Turn pseudonyms back into names with the key (not possible with hmac)
   crd         Print the Kubernetes resource definition
   completion  Print completions for a shell
+  man         Print the manual pages, or write one for each subcommand
   help        Print this message or the help of the given subcommand(s)
 
 Options:
@@ -143,11 +156,14 @@ Options:
 Exit codes:
   0  done
   1  something unexpected
-  2  the command line is wrong
+  2  `plan` found something to do
   3  the file or a Secret in it is wrong
-  4  the network refuses the account; a person has to act
+  4  the network or the provider refuses the account or token; a person has to act
   5  the store, or the place for archives, cannot be read or written
   6  an archive is not what it should be
+  7  the provider cannot give, or does not do, what is wanted
+  64 the command line is wrong
+  130 interrupted; run it again to carry on
 
 Logs go to standard error; FLEET_LOG sets their level (info, debug, fleet_soulseek=debug).
 "##);
@@ -196,7 +212,7 @@ Options:
 }
 
 #[test]
-fn a_wrong_command_line_is_2() {
+fn a_wrong_command_line_is_64() {
     for args in [
         &["up"][..],
         &["up", "file.yaml", "--demo"],
@@ -215,7 +231,7 @@ fn a_wrong_command_line_is_2() {
         let stderr = text(&output.stderr);
         assert_eq!(
             (output.status.code(), text(&output.stdout)),
-            (Some(2), ""),
+            (Some(64), ""),
             "{args:?} {stderr}"
         );
         assert!(

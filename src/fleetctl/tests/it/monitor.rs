@@ -114,7 +114,7 @@ async fn a_demo_can_be_watched_by_a_script() {
     let mut table = monitor(tmp.path());
     let (code, stdout, stderr) = ended(table.args(["--once", "--metrics", &address])).await;
     assert_eq!((code, stderr.as_str()), (Some(0), ""));
-    assert!(stdout.starts_with("REGION  PER S  STATE"), "{stdout}");
+    assert!(stdout.starts_with("REGION  SEARCHES/S  STATE"), "{stdout}");
     assert!(
         stdout.lines().count() == 3 && stdout.contains("\nsouth "),
         "{stdout}"

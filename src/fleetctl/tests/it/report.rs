@@ -109,7 +109,7 @@ async fn the_figures_of_today_in_all_forms() {
 }
 
 #[tokio::test]
-async fn days_without_figures_are_named_and_impossible_ranges_are_2() {
+async fn days_without_figures_are_named_and_impossible_ranges_are_64() {
     let tmp = tempfile::tempdir().unwrap();
     let dir = tmp.path().join("data");
     let server = server().await;
@@ -132,10 +132,10 @@ async fn days_without_figures_are_named_and_impossible_ranges_are_2() {
 
     let wrong = ["--from", "2026-10-02", "--to", "2026-10-01"];
     let (code, _, stderr) = ended(report(&dir).args(wrong)).await;
-    assert_eq!(code, Some(2), "{stderr}");
+    assert_eq!(code, Some(64), "{stderr}");
     assert!(stderr.contains("hint: --from is the first day"), "{stderr}");
     let (code, _, stderr) = ended(report(&dir).args(["--min-users", "1"])).await;
-    assert_eq!(code, Some(2), "{stderr}");
+    assert_eq!(code, Some(64), "{stderr}");
 
     let nowhere = tmp.path().join("no/such/report.html");
     let (code, _, stderr) = ended(report(&dir).arg("--html").arg(&nowhere)).await;

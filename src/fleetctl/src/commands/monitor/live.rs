@@ -7,7 +7,6 @@ use anyhow::{Context as _, anyhow};
 use crossterm::event::EventStream;
 use fleet_telemetry::shutdown;
 use futures_util::StreamExt as _;
-use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -15,6 +14,7 @@ use tokio::time::{Instant, interval};
 
 use super::app::App;
 use super::keys::action;
+use super::now;
 use super::sources::Source;
 use super::state::State;
 use super::view::theme::Theme;
@@ -54,7 +54,7 @@ pub(super) async fn run(mut state: State, sources: Vec<Source>) -> Result<(), Fa
     for source in sources {
         watching.spawn(source.watch(reports.clone()));
     }
-    let mut app = App::new(state.snapshot(Timestamp::now()), Theme::of_environment());
+    let mut app = App::new(state.snapshot(now()), Theme::of_environment());
     let mut screen = Screen::open().context("cannot draw on the terminal")?;
     let mut events = EventStream::new();
     let mut ticks = interval(TICK);
@@ -73,11 +73,11 @@ pub(super) async fn run(mut state: State, sources: Vec<Source>) -> Result<(), Fa
                 // The terminal is gone.
                 None => return Ok(()),
             },
-            Some(report) = received.recv() => state.take(report, Instant::now(), Timestamp::now()),
+            Some(report) = received.recv() => state.take(report, Instant::now(), now()),
             // A source goes on for ever; one that ends has panicked.
             Some(ended) = watching.join_next() => ended.context("a source has failed")?,
             _ = ticks.tick() => {}
         }
-        app.snapshot = state.snapshot(Timestamp::now());
+        app.snapshot = state.snapshot(now());
     }
 }

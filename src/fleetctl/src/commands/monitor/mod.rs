@@ -13,6 +13,7 @@ mod view;
 use anyhow::anyhow;
 use fleet_api::Manifest;
 use fleet_store::{DATABASE_FILE, Place};
+use jiff::Timestamp;
 
 use self::snapshot::Origin;
 use self::sources::Source;
@@ -89,4 +90,10 @@ async fn sources(arguments: Monitor) -> Result<(Option<Manifest>, Vec<Source>), 
         sources.push(Source::Archives(ArchiveSource { place }));
     }
     Ok((manifest, sources))
+}
+
+/// The time to the second, which is what people and programs want to read.
+fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
 }

@@ -4,10 +4,10 @@ use std::io;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
+use super::now;
 use super::snapshot::{Origin, Snapshot};
 use super::sources::Source;
 use super::state::State;
@@ -32,7 +32,7 @@ pub(super) async fn run(
         sleep(APART).await;
         take(&mut state, &metrics).await;
     }
-    let snapshot = state.snapshot(Timestamp::now());
+    let snapshot = state.snapshot(now());
     match output {
         View::Json => {
             printer::line(&serde_json::to_string(&snapshot).map_err(anyhow::Error::from)?)?;
@@ -45,7 +45,7 @@ pub(super) async fn run(
 /// Asks all at the same time.
 async fn take(state: &mut State, sources: &[Source]) {
     for report in join_all(sources.iter().map(Source::poll)).await {
-        state.take(report, Instant::now(), Timestamp::now());
+        state.take(report, Instant::now(), now());
     }
 }
 
@@ -74,7 +74,13 @@ fn tables(snapshot: &Snapshot) -> io::Result<()> {
     });
     table(
         &[
-            "region", "per s", "state", "spool", "waiting", "last", "recorded",
+            "region",
+            "searches/s",
+            "state",
+            "unsaved",
+            "unshipped",
+            "last",
+            "recorded",
         ],
         regions.collect(),
     );
