@@ -1,10 +1,11 @@
-//! What the tests in `it/` stand on: real Soulseek clients, real databases, a real bucket, a real browser, and our
-//! own executables as separate processes.
+//! What the tests in `it/` stand on: real Soulseek clients, real databases, a real bucket, a real control plane
+//! of Kubernetes, a real browser, and our own executables as separate processes.
 
 pub mod bins;
 pub mod certificates;
 pub mod chromium;
 pub mod fleet;
+pub mod kube;
 pub mod peer;
 pub mod pgbouncer;
 pub mod ports;
@@ -13,6 +14,7 @@ pub mod protocol;
 pub mod region;
 pub mod s3;
 mod service;
+pub mod sshd;
 pub mod study;
 mod target;
 mod unprivileged;
