@@ -185,22 +185,21 @@ impl State {
     }
 
     fn errors(&self) -> Vec<Problem> {
-        let problem = |source, message: Option<String>| {
-            Some(Problem {
-                source,
-                message: message?,
-            })
-        };
         let processes = self.processes.iter().filter_map(|(address, process)| {
             let error = process.error.as_ref()?;
-            problem(Origin::Metrics, Some(format!("{address}: {error}")))
+            Some((Origin::Metrics, format!("{address}: {error}")))
         });
         let others = [
-            problem(Origin::Servers, self.servers.error.clone()),
-            problem(Origin::Pods, self.pods.error.clone()),
-            problem(Origin::Archives, self.archives.error.clone()),
+            (Origin::Servers, &self.servers.error),
+            (Origin::Pods, &self.pods.error),
+            (Origin::Archives, &self.archives.error),
         ];
-        processes.chain(others.into_iter().flatten()).collect()
+        let others = others
+            .into_iter()
+            .filter_map(|(source, error)| Some((source, error.clone()?)));
+        let problems = processes.chain(others);
+        let problems = problems.map(|(source, message)| Problem { source, message });
+        problems.chain(self.unusable.iter().cloned()).collect()
     }
 }
 

@@ -2,7 +2,6 @@
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::symbols::bar;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{RenderDirection, Sparkline, SparklineBar};
 
@@ -15,18 +14,6 @@ use crate::commands::monitor::snapshot::Region;
 const SCALE: u16 = 6;
 /// Bars are whole numbers; this keeps two decimals.
 const FINE: f64 = 100.0;
-/// Bars of dots, which are lighter to look at than blocks and have four heights a line.
-const DOTS: bar::Set<'static> = bar::Set {
-    full: "⣿",
-    seven_eighths: "⣿",
-    three_quarters: "⣶",
-    five_eighths: "⣶",
-    half: "⣤",
-    three_eighths: "⣤",
-    one_quarter: "⣀",
-    one_eighth: "⣀",
-    empty: " ",
-};
 /// Room above the highest bar.
 const ROOM: f64 = 1.1;
 /// Values at which a scale may end, times a power of ten.
@@ -102,7 +89,6 @@ fn bars(frame: &mut Frame<'_>, area: Rect, app: &App, region: &Region) -> f64 {
     let sparkline = Sparkline::default()
         .data(shown.map(bar).collect::<Vec<_>>())
         .direction(RenderDirection::RightToLeft)
-        .bar_set(DOTS)
         .absent_value_symbol("·")
         .max(whole(top * FINE));
     frame.render_widget(sparkline, area);
