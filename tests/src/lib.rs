@@ -1,5 +1,5 @@
-//! What the tests in `it/` stand on: real Soulseek clients, real databases, a real bucket, a real browser, and our
-//! own executables as separate processes.
+//! What the tests in `it/` stand on: real Soulseek clients, real databases, a real bucket, a real control plane
+//! of Kubernetes, a real browser, and our own executables as separate processes.
 
 pub mod bins;
 pub mod certificates;
@@ -7,6 +7,7 @@ pub mod chromium;
 pub mod debian;
 pub mod fleet;
 pub mod hcloud;
+pub mod kube;
 pub mod machine;
 pub mod peer;
 pub mod pgbouncer;
@@ -16,6 +17,7 @@ pub mod protocol;
 pub mod region;
 pub mod s3;
 mod service;
+pub mod sshd;
 pub mod study;
 mod target;
 pub mod terraform;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use fleet_api::Manifest;
 use fleet_collector::read_spec;
 use fleet_operator::cluster::{
-    Cluster, Joining, NodeState, Ssh, Waiting, apply, authority, create_token, delete_tokens, fetch, forget_host,
-    forget_node, install, remove, wait_for_nodes,
+    Cluster, Joining, NodeState, Ssh, Waiting, apply, authority, create_token, delete_tokens,
+    fetch, forget_host, forget_node, install, remove, wait_for_nodes,
 };
 use fleet_operator::servers::{Base, Found, Join, JoinError, Setup, Wanted, WantedServer};
 use owo_colors::OwoColorize;
@@ -23,7 +23,10 @@ use crate::home::Home;
 use crate::printer;
 
 /// What the operator and the collectors run.
-const IMAGE: &str = concat!("ghcr.io/research-fleet/research-fleet:", env!("CARGO_PKG_VERSION"));
+const IMAGE: &str = concat!(
+    "ghcr.io/research-fleet/research-fleet:",
+    env!("CARGO_PKG_VERSION")
+);
 /// From the order to a control plane that answers: system image, packages, k3s.
 const BOOT: Duration = Duration::from_mins(15);
 const NODES: Duration = Duration::from_mins(15);
@@ -57,7 +60,10 @@ impl Bootstrap {
 
     /// Where the kubeconfig is.
     pub(crate) fn kubeconfig(&self) -> PathBuf {
-        self.access.kubeconfig.clone().unwrap_or_else(|| self.home.kubeconfig())
+        self.access
+            .kubeconfig
+            .clone()
+            .unwrap_or_else(|| self.home.kubeconfig())
     }
 
     /// Fetches the kubeconfig from the server and keeps it.
@@ -87,7 +93,10 @@ impl Bootstrap {
     }
 
     /// The cluster, with the operator in it and the certificate of its authority.
-    async fn connected(&self, address: std::net::Ipv4Addr) -> Result<&(Cluster, String), JoinError> {
+    async fn connected(
+        &self,
+        address: std::net::Ipv4Addr,
+    ) -> Result<&(Cluster, String), JoinError> {
         self.connected
             .get_or_try_init(|| async {
                 let path = self.fetch(address).await?;
@@ -100,13 +109,25 @@ impl Bootstrap {
     }
 
     /// Everything that comes after the servers: the spec is applied, and nodes are waited for.
-    pub(crate) async fn finish(&self, manifest: &Manifest, wanted: &Wanted, found: &Found) -> Result<(), Failure> {
+    pub(crate) async fn finish(
+        &self,
+        manifest: &Manifest,
+        wanted: &Wanted,
+        found: &Found,
+    ) -> Result<(), Failure> {
         let Some(base) = found.base(wanted) else {
-            return Err(Failure::cloud(anyhow::anyhow!("the control plane has no IPv4 address"), "look at `fleetctl status`"));
+            return Err(Failure::cloud(
+                anyhow::anyhow!("the control plane has no IPv4 address"),
+                "look at `fleetctl status`",
+            ));
         };
         let (cluster, _) = self.connected(base.address).await.map_err(join_failure)?;
         spec(cluster, manifest).await?;
-        let names: Vec<&str> = wanted.servers.iter().map(|server| server.name.as_str()).collect();
+        let names: Vec<&str> = wanted
+            .servers
+            .iter()
+            .map(|server| server.name.as_str())
+            .collect();
         nodes(cluster, &names).await?;
         delete_tokens(cluster, &self.fleet, &names).await?;
         Ok(())
@@ -141,12 +162,20 @@ pub(crate) fn setup(bootstrap: Option<&Arc<Bootstrap>>) -> Setup {
 pub(crate) async fn deploy(fleet: &FleetArgs, access: &Access, yes: bool) -> Result<(), Failure> {
     let manifest = read_spec(&fleet.file, fleet.secrets.secrets_dir.as_deref())?;
     let cluster = Cluster::connect(access.kubeconfig.as_deref(), None).await?;
-    printer::line(&format!("{} onto the cluster at {}", manifest.name().bold(), cluster.server()))?;
+    printer::line(&format!(
+        "{} onto the cluster at {}",
+        manifest.name().bold(),
+        cluster.server()
+    ))?;
     if !yes {
         ask::confirm("Install the operator and apply the spec?")?;
     }
     for applied in install(&cluster, IMAGE).await? {
-        printer::line(&format!("  {:<10} {}", applied.outcome.to_string(), applied.name))?;
+        printer::line(&format!(
+            "  {:<10} {}",
+            applied.outcome.to_string(),
+            applied.name
+        ))?;
     }
     spec(&cluster, &manifest).await?;
     printer::note(&format!("next: kubectl get rcol {}", manifest.name()));
@@ -159,7 +188,13 @@ pub(crate) async fn destroy(fleet: &FleetArgs, access: &Access, yes: bool) -> Re
     let cluster = Cluster::connect(access.kubeconfig.as_deref(), None).await?;
     let name = manifest.name();
     if !yes {
-        ask::name(&format!("Type the fleet's name to delete it from the cluster at {}", cluster.server()), name)?;
+        ask::name(
+            &format!(
+                "Type the fleet's name to delete it from the cluster at {}",
+                cluster.server()
+            ),
+            name,
+        )?;
     }
     let namespace = manifest.collector.metadata.namespace.as_deref();
     let removed = remove(&cluster, namespace, name, GONE).await?;
@@ -174,19 +209,29 @@ pub(crate) async fn destroy(fleet: &FleetArgs, access: &Access, yes: bool) -> Re
 
 async fn spec(cluster: &Cluster, manifest: &Manifest) -> Result<(), Failure> {
     for applied in apply(cluster, manifest).await? {
-        printer::line(&format!("  {:<10} {}", applied.outcome.to_string(), applied.name))?;
+        printer::line(&format!(
+            "  {:<10} {}",
+            applied.outcome.to_string(),
+            applied.name
+        ))?;
     }
     Ok(())
 }
 
 async fn nodes(cluster: &Cluster, names: &[&str]) -> Result<(), Failure> {
     let done = wait_for_nodes(cluster, names, NODES, |states| {
-        let ready = states.values().filter(|state| **state == NodeState::Ready).count();
+        let ready = states
+            .values()
+            .filter(|state| **state == NodeState::Ready)
+            .count();
         printer::note(&format!("{ready} of {} nodes are ready", states.len()));
     });
     Ok(done.await?)
 }
 
 fn join_failure(error: JoinError) -> Failure {
-    Failure::cloud(anyhow::anyhow!(error), "run the same command again; it carries on where it was")
+    Failure::cloud(
+        anyhow::anyhow!(error),
+        "run the same command again; it carries on where it was",
+    )
 }

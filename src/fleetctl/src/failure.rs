@@ -139,7 +139,9 @@ impl From<fleet_hetzner::Error> for Failure {
                  the console (project, Security, API tokens) with read and write access"
             ));
         }
-        if let (fleet_hetzner::Error::Transport { .. }, Ok(endpoint)) = (&error, std::env::var(HCLOUD_ENDPOINT)) {
+        if let (fleet_hetzner::Error::Transport { .. }, Ok(endpoint)) =
+            (&error, std::env::var(HCLOUD_ENDPOINT))
+        {
             hint = hint.map(|hint| format!("{hint}; {HCLOUD_ENDPOINT} is {endpoint}"));
         }
         Self {

@@ -268,7 +268,11 @@ fn a_volume_grows_never_shrinks_and_is_never_deleted() {
             .iter()
             .any(|change| change.item.kind == Kind::Volume)
     );
-    assert!(gone.warnings.iter().any(|warning| warning.contains("the volume study-control-plane stays")));
+    assert!(
+        gone.warnings
+            .iter()
+            .any(|warning| warning.contains("the volume study-control-plane stays"))
+    );
 }
 
 #[test]

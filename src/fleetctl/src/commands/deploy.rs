@@ -46,7 +46,9 @@ async fn deploy(arguments: &Deploy) -> Result<(), Failure> {
     }
     let begun = Instant::now();
     let cloud = Cloud::open(fleet)?;
-    let bootstrap = (!scope.servers_only).then(|| Bootstrap::new(&cloud.wanted.fleet, access)).transpose()?;
+    let bootstrap = (!scope.servers_only)
+        .then(|| Bootstrap::new(&cloud.wanted.fleet, access))
+        .transpose()?;
     if bootstrap.is_some() && cloud.wanted.ssh_keys.is_empty() {
         return Err(no_key());
     }
@@ -95,8 +97,13 @@ async fn deploy(arguments: &Deploy) -> Result<(), Failure> {
         found = cloud.find().await?;
     }
     if let Some(bootstrap) = &bootstrap {
-        bootstrap.finish(&cloud.manifest, &cloud.wanted, &found).await?;
-        printer::note(&format!("the cluster: export KUBECONFIG={}", bootstrap.kubeconfig().display()));
+        bootstrap
+            .finish(&cloud.manifest, &cloud.wanted, &found)
+            .await?;
+        printer::note(&format!(
+            "the cluster: export KUBECONFIG={}",
+            bootstrap.kubeconfig().display()
+        ));
     }
     tell(&cloud, &found, made, begun, arguments);
     Ok(())
@@ -104,11 +111,26 @@ async fn deploy(arguments: &Deploy) -> Result<(), Failure> {
 
 /// The addresses of servers whose host keys will be others than before.
 fn made_anew(plan: &Plan, found: &Found) -> Vec<Ipv4Addr> {
-    let anew = plan.changes.iter().filter(|change| matches!(change.verb, Verb::Rebuild | Verb::Replace | Verb::Create));
-    let servers = anew.filter_map(|change| found.servers.iter().find(|server| server.name == change.item.name));
+    let anew = plan
+        .changes
+        .iter()
+        .filter(|change| matches!(change.verb, Verb::Rebuild | Verb::Replace | Verb::Create));
+    let servers = anew.filter_map(|change| {
+        found
+            .servers
+            .iter()
+            .find(|server| server.name == change.item.name)
+    });
     // An address that outlives its server comes with another one.
-    let kept = found.primary_ips.iter().filter(|ip| ip.assignee_id.is_none()).filter_map(|ip| ip.ip.parse().ok());
-    servers.filter_map(fleet_hetzner::Server::ipv4).chain(kept).collect()
+    let kept = found
+        .primary_ips
+        .iter()
+        .filter(|ip| ip.assignee_id.is_none())
+        .filter_map(|ip| ip.ip.parse().ok());
+    servers
+        .filter_map(fleet_hetzner::Server::ipv4)
+        .chain(kept)
+        .collect()
 }
 
 fn no_key() -> Failure {

@@ -17,7 +17,10 @@ pub(crate) async fn run(arguments: Kubeconfig) -> Result<(), Failure> {
     };
     let bootstrap = Bootstrap::new(&cloud.wanted.fleet, &arguments.access)?;
     let path = bootstrap.fetch(base.address).await.map_err(|error| {
-        Failure::cloud(anyhow::anyhow!(error), "fleetctl ssh shows whether you can log in")
+        Failure::cloud(
+            anyhow::anyhow!(error),
+            "fleetctl ssh shows whether you can log in",
+        )
     })?;
     Ok(printer::line(&path.display().to_string())?)
 }

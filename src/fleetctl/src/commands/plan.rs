@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-
 use crate::cli::cloud::{Access, Plan, PlanOutput};
 use crate::cloud::{Cloud, table};
 use crate::cluster::{Bootstrap, setup};
@@ -19,7 +18,9 @@ pub(crate) async fn run(arguments: Plan) -> Result<ExitCode, Failure> {
         output,
     } = arguments;
     let cloud = Cloud::open(&fleet)?;
-    let bootstrap = (!scope.servers_only).then(|| Bootstrap::new(&cloud.wanted.fleet, &Access::default())).transpose()?;
+    let bootstrap = (!scope.servers_only)
+        .then(|| Bootstrap::new(&cloud.wanted.fleet, &Access::default()))
+        .transpose()?;
     let setup = setup(bootstrap.as_ref());
     let found = cloud.find().await?;
     let plan = cloud

@@ -193,15 +193,18 @@ impl ClusterError {
     }
 }
 
-/// Each broken rule with its field. The values that the API server quotes stay away for Secrets.
+/// Each broken rule with its field, if it is not one of the whole object.
 fn rules(status: Status) -> Vec<String> {
     let causes = status.details.map(|details| details.causes);
     let rules: Vec<_> = causes
         .unwrap_or_default()
         .into_iter()
-        // It says so when it has not looked at all rules since others were broken, and nothing of use.
-        .filter(|cause| !cause.field.starts_with('<'))
-        .map(|cause| format!("{}: {}", cause.field, cause.message))
+        // That other rules wait for these says nothing about the object.
+        .filter(|cause| !cause.message.contains(NOT_CHECKED))
+        .map(|cause| match cause.field.as_str() {
+            "" | WHOLE => cause.message,
+            field => format!("{field}: {}", cause.message),
+        })
         .collect();
     if rules.is_empty() {
         vec![status.message]
@@ -209,6 +212,11 @@ fn rules(status: Status) -> Vec<String> {
         rules
     }
 }
+
+/// What the API server writes for the field of a rule that is about the whole object.
+const WHOLE: &str = "<nil>";
+/// How it says that it has not looked at all rules.
+const NOT_CHECKED: &str = "some validation rules were not checked";
 
 /// The layers above it repeat each other.
 fn last_cause(error: &dyn Error) -> String {

@@ -7,9 +7,10 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, CustomResourceDefinitionStatus,
 };
-use kube::api::{Api, DynamicObject};
+use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::{CustomResourceExt, ResourceExt};
 use serde::Deserialize;
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::connect::Cluster;
@@ -26,6 +27,10 @@ const MANIFESTS: &str = include_str!("operator.yaml");
 
 /// The API server takes a new kind into use within a second.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// Where there are several API servers it takes five seconds.
+const TOUCH_AFTER: Duration = Duration::from_secs(10);
+/// An annotation that is there for a moment.
+const TOUCHED: &str = "researchfleet.io/touched";
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// Installs the CRD and the operator, or brings them to this version. `image` is the operator's.
@@ -46,18 +51,34 @@ async fn install_crd(cluster: &Cluster) -> Result<Applied, ClusterError> {
     let applied = write(cluster, &object).await?;
 
     let crds: Api<CustomResourceDefinition> = Api::all(cluster.client());
-    let deadline = Instant::now() + PATIENCE;
+    let failed = |error| cluster.failed(&what, error);
+    let begin = Instant::now();
+    let mut touched = begin;
     loop {
-        let crd = crds.get(&name).await;
-        let crd = crd.map_err(|error| cluster.failed(&what, error))?;
+        let crd = crds.get(&name).await.map_err(failed)?;
         match is_established(crd.status.as_ref()) {
             Ok(()) => return Ok(applied),
-            Err(reason) if Instant::now() > deadline => {
+            Err(reason) if begin.elapsed() > PATIENCE => {
                 return Err(ClusterError::NotEstablished { what, reason });
+            }
+            Err(_) if touched.elapsed() > TOUCH_AFTER => {
+                touch(&crds, &name).await.map_err(failed)?;
+                touched = Instant::now();
             }
             Err(_) => sleep(LOOK_AGAIN).await,
         }
     }
+}
+
+/// An API server that ended between accepting the names of a CRD and establishing it goes on when it next sees the CRD
+/// change, which it does not when the same is applied again.
+async fn touch(crds: &Api<CustomResourceDefinition>, name: &str) -> kube::Result<()> {
+    for value in [json!("now"), Value::Null] {
+        let patch = json!({"metadata": {"annotations": {TOUCHED: value}}});
+        let params = PatchParams::default();
+        crds.patch(name, &params, &Patch::Merge(patch)).await?;
+    }
+    Ok(())
 }
 
 /// Why it is not, if it is not.

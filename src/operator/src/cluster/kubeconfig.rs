@@ -40,7 +40,10 @@ pub enum KubeconfigError {
     #[error(transparent)]
     Ssh(#[from] SshError),
     /// The server could not set itself up.
-    #[error("the server at {address} could not be set up: {reason}{}", log.iter().map(|line| format!("\n  {line}")).collect::<String>())]
+    #[error(
+        "the server at {address} could not be set up: {}",
+        paragraph(reason, log)
+    )]
     SetUp {
         /// Which server.
         address: IpAddr,
@@ -144,7 +147,7 @@ pub async fn fetch(
             Ok(output) => match output.status.code() {
                 Some(NOT_YET) => Waiting::ForSetUp(lines(&output.stdout).pop().unwrap_or_default()),
                 Some(FAILED) => return Err(set_up_failed(ssh.address, &output)),
-                _ => return Kubeconfig::of(ssh.address, fleet, output),
+                _ => return Kubeconfig::of(ssh.address, fleet, &output),
             },
             Err(SshError::Unreachable { reason, .. }) => Waiting::ForSsh(reason),
             Err(error) => return Err(error.into()),
@@ -174,6 +177,15 @@ fn set_up_failed(address: IpAddr, output: &Output) -> KubeconfigError {
     }
 }
 
+fn paragraph(head: &str, lines: &[String]) -> String {
+    let mut text = head.to_owned();
+    for line in lines {
+        text.push_str("\n  ");
+        text.push_str(line);
+    }
+    text
+}
+
 /// Fit for a terminal, whatever a program on the server has printed.
 fn lines(output: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(output);
@@ -183,7 +195,7 @@ fn lines(output: &[u8]) -> Vec<String> {
 }
 
 impl Kubeconfig {
-    fn of(address: IpAddr, fleet: &str, output: Output) -> Result<Self, KubeconfigError> {
+    fn of(address: IpAddr, fleet: &str, output: &Output) -> Result<Self, KubeconfigError> {
         let unusable = |reason: String| KubeconfigError::Unusable { address, reason };
         if !output.status.success() {
             let said = lines(&output.stderr).pop();

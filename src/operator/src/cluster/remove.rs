@@ -39,22 +39,17 @@ pub async fn remove(
     let failed = |error| cluster.failed(&what, error);
 
     let deadline = Instant::now() + patience;
-    let mut secrets = Vec::<String>::new();
-    let mut was_there = false;
-    while let Some(collector) = collectors.get_opt(name).await.map_err(failed)? {
-        if !was_there {
-            was_there = true;
-            secrets = collector
-                .spec
-                .secrets()
-                .into_iter()
-                .map(str::to_owned)
-                .collect();
-            match collectors.delete(name, &DeleteParams::foreground()).await {
-                Err(kube::Error::Api(status)) if status.is_not_found() => break,
-                done => drop(done.map_err(failed)?),
-            }
-        }
+    let found = found(collectors.get(name).await).map_err(failed)?;
+    let secrets: Vec<_> = found
+        .iter()
+        .flat_map(|found| found.spec.secrets())
+        .collect();
+    if found.is_some() {
+        let deleted = collectors.delete(name, &DeleteParams::foreground()).await;
+        self::found(deleted).map_err(failed)?;
+    }
+    let mut left = found.clone();
+    while let Some(collector) = left {
         if Instant::now() > deadline {
             let finalizers = collector.finalizers().join(", ");
             return Err(ClusterError::Remains {
@@ -64,18 +59,28 @@ pub async fn remove(
             });
         }
         sleep(LOOK_AGAIN).await;
+        left = self::found(collectors.get(name).await).map_err(failed)?;
     }
     Ok(Removed {
-        was_there,
+        was_there: found.is_some(),
         stays: stays(cluster, namespace, name, &secrets).await?,
     })
+}
+
+/// Nothing where the API server knows no such object, or not even its kind.
+fn found<T>(answer: kube::Result<T>) -> kube::Result<Option<T>> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 async fn stays(
     cluster: &Cluster,
     namespace: &str,
     name: &str,
-    secrets: &[String],
+    secrets: &[&str],
 ) -> Result<Vec<String>, ClusterError> {
     let mut stays = Vec::new();
     let of_the_spec: Api<Secret> = Api::namespaced(cluster.client(), namespace);

@@ -143,13 +143,11 @@ impl Ssh {
             .env("LC_ALL", "C")
             .stdin(Stdio::null())
             .kill_on_drop(true);
-        let output = match timeout(PATIENCE, command.output()).await {
-            Ok(output) => output.map_err(SshError::NoClient)?,
-            Err(_) => {
-                let reason = format!("no answer for {} seconds", PATIENCE.as_secs());
-                return Err(self.unreachable(reason));
-            }
+        let Ok(output) = timeout(PATIENCE, command.output()).await else {
+            let reason = format!("no answer for {} seconds", PATIENCE.as_secs());
+            return Err(self.unreachable(reason));
         };
+        let output = output.map_err(SshError::NoClient)?;
         match output.status.code() {
             Some(OWN_FAILURE) | None => Err(self.failure(&output)),
             Some(_) => Ok(output),

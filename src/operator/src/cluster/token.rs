@@ -3,6 +3,7 @@
 //! <https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/>
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use fleet_api::names::FLEET_LABEL;
 use jiff::{SignedDuration, Timestamp};
@@ -15,6 +16,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
+use tokio::time::{Instant, sleep};
 
 use super::connect::Cluster;
 use super::error::ClusterError;
@@ -30,6 +32,9 @@ const LIFETIME: SignedDuration = SignedDuration::from_hours(1);
 
 /// The `ConfigMap` with the certificate of the cluster's authority, in every namespace of every cluster.
 const ROOT_CA: &str = "kube-root-ca.crt";
+
+const PATIENCE: Duration = Duration::from_mins(1);
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// How a server joins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,12 +171,23 @@ fn has_expired(secret: &Secret) -> bool {
         .is_none_or(|time| time <= Timestamp::now())
 }
 
-/// The certificate of the cluster's authority (PEM), byte for byte as the cluster has it.
+/// The certificate of the cluster's authority (PEM), byte for byte as the cluster has it. A cluster that has just started
+/// takes a moment to publish it.
 pub async fn authority(cluster: &Cluster) -> Result<String, ClusterError> {
     let maps: Api<ConfigMap> = Api::namespaced(cluster.client(), NAMESPACE);
     let what = format!("ConfigMap/{ROOT_CA}");
-    let map = maps.get(ROOT_CA).await;
-    let map = map.map_err(|error| cluster.failed(&what, error))?;
+    let deadline = Instant::now() + PATIENCE;
+    let map = loop {
+        let map = maps.get_opt(ROOT_CA).await;
+        match map.map_err(|error| cluster.failed(&what, error))? {
+            Some(map) => break map,
+            None if Instant::now() < deadline => sleep(LOOK_AGAIN).await,
+            None => {
+                let reason = format!("{what} is not there");
+                return Err(ClusterError::Authority { reason });
+            }
+        }
+    };
     let certificate = map.data.and_then(|mut data| data.remove("ca.crt"));
     certificate.ok_or_else(|| ClusterError::Authority {
         reason: format!("{what} has no `ca.crt`"),

@@ -72,6 +72,9 @@ fn body(public_key: &str) -> Vec<&str> {
 /// The name of a key that a fleet brings along.
 fn name(wanted: &Wanted, public_key: &str) -> String {
     let digest = Sha256::digest(body(public_key).join(" "));
-    let short: u32 = digest.iter().take(4).fold(0, |short, &byte| short << 8 | u32::from(byte));
+    let short: u32 = digest
+        .iter()
+        .take(4)
+        .fold(0, |short, &byte| short << 8 | u32::from(byte));
     format!("{}-{short:08x}", wanted.fleet)
 }

@@ -304,7 +304,12 @@ pub fn plan(situation: Situation<'_>) -> Result<Plan, CatalogueNeeded> {
     plan_servers(&situation, &mut groups, &mut plan)?;
     groups.plan(situation.found, &mut plan);
     plan_firewalls(&situation, &mut plan);
-    if situation.wanted.allow_from.iter().any(|range| range.ends_with("/0")) {
+    if situation
+        .wanted
+        .allow_from
+        .iter()
+        .any(|range| range.ends_with("/0"))
+    {
         plan.warnings.push(
             "SSH and the Kubernetes API can be reached from everywhere: write your own addresses into allowFrom"
                 .to_owned(),

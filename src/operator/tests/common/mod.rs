@@ -182,7 +182,9 @@ fn ours() -> Value {
 /// Everything in a project has a moment of its making.
 fn from<T: DeserializeOwned>(mut value: Value) -> T {
     if let Some(fields) = value.as_object_mut() {
-        fields.entry("created").or_insert(json!("2026-11-01T00:00:00Z"));
+        fields
+            .entry("created")
+            .or_insert(json!("2026-11-01T00:00:00Z"));
     }
     serde_json::from_value(value).unwrap()
 }

@@ -11,7 +11,11 @@ async fn a_wrong_token_is_told_once_and_not_repeated() {
     command.env("HCLOUD_TOKEN", "wrong");
     super::said(command).await.with(4, "HCLOUD_TOKEN");
     // Eight kinds are asked for at once; none is asked for twice.
-    assert!(project.api.requests().len() <= 8, "{:?}", project.api.requests());
+    assert!(
+        project.api.requests().len() <= 8,
+        "{:?}",
+        project.api.requests()
+    );
 }
 
 #[tokio::test]
@@ -46,8 +50,15 @@ async fn sold_out_everywhere_names_every_type_and_holds_up_nothing_else() {
         available: false,
     };
     project.write(&[("germany", ""), ("us-east", "ash")], "");
-    project.api.faults().always(Fault::Availability { server_type: None, location: Some("ash".to_owned()), available: false });
-    let said = project.plan().await.with(7, "no server can be had for study-us-east");
+    project.api.faults().always(Fault::Availability {
+        server_type: None,
+        location: Some("ash".to_owned()),
+        available: false,
+    });
+    let said = project
+        .plan()
+        .await
+        .with(7, "no server can be had for study-us-east");
     assert!(said.err.contains("cpx11 sold out in ash"), "{said:?}");
     project.api.faults().clear();
 
@@ -56,7 +67,11 @@ async fn sold_out_everywhere_names_every_type_and_holds_up_nothing_else() {
     project.api.faults().always(sold_out("cpx21", "ash"));
     project.deploy().await.well();
     let state = project.api.state();
-    let server = state.servers.values().find(|server| server.meta.name == "study-us-east").unwrap();
+    let server = state
+        .servers
+        .values()
+        .find(|server| server.meta.name == "study-us-east")
+        .unwrap();
     assert_ne!(server.server_type, 22, "cpx11");
     project.api.faults().clear();
     // It stays, though what was preferred is there again.
@@ -68,22 +83,48 @@ async fn a_control_plane_goes_to_the_next_location_and_takes_its_belongings_alon
     let project = Project::start().await;
     project.write(&super::REGIONS, "controlPlane: { volumeGb: 20 }");
     for location in ["nbg1", "fsn1"] {
-        project.api.faults().always(Fault::LocationDisabled { location: location.to_owned() });
+        project.api.faults().always(Fault::LocationDisabled {
+            location: location.to_owned(),
+        });
     }
     project.deploy().await.well();
     project.api.faults().clear();
     project.is_converged().await;
-    let volumes = project.client().volumes().list(&fleet_hetzner::VolumeFilter::default()).await.unwrap();
-    let places: Vec<_> = volumes.into_iter().map(|volume| volume.location.name).collect();
+    let volumes = project
+        .client()
+        .volumes()
+        .list(&fleet_hetzner::VolumeFilter::default())
+        .await
+        .unwrap();
+    let places: Vec<_> = volumes
+        .into_iter()
+        .map(|volume| volume.location.name)
+        .collect();
     assert_eq!(places, ["hel1"], "one volume, where the server is");
-    assert_eq!(project.api.state().primary_ips.values().filter(|ip| ip.meta.name == "study-control-plane").count(), 1);
+    assert_eq!(
+        project
+            .api
+            .state()
+            .primary_ips
+            .values()
+            .filter(|ip| ip.meta.name == "study-control-plane")
+            .count(),
+        1
+    );
     project.run("destroy", &["--yes", "--volumes"]).await.well();
     project.is_empty();
 }
 
 #[tokio::test]
 async fn a_quota_that_is_reached_is_told() {
-    let project = Project::with(Options { limits: Limits { servers: 2, ..Limits::default() }, ..Options::default() }).await;
+    let project = Project::with(Options {
+        limits: Limits {
+            servers: 2,
+            ..Limits::default()
+        },
+        ..Options::default()
+    })
+    .await;
     project.deploy().await.with(7, "resource_limit_exceeded");
     assert_eq!(project.servers().len(), 2);
     project.destroy().await.well();
@@ -93,11 +134,20 @@ async fn a_quota_that_is_reached_is_told() {
 #[tokio::test]
 async fn no_request_left_slows_down_and_does_not_fail() {
     // Ten requests a second come back.
-    let project = Project::with(Options { rate: Rate { per_hour: 36_000 }, ..Options::default() }).await;
+    let project = Project::with(Options {
+        rate: Rate { per_hour: 36_000 },
+        ..Options::default()
+    })
+    .await;
     project.api.faults().times(1, Fault::EmptyBucket);
     project.deploy().await.well();
     project.is_converged().await;
-    let refused = project.api.requests().iter().filter(|request| request.status == Some(429)).count();
+    let refused = project
+        .api
+        .requests()
+        .iter()
+        .filter(|request| request.status == Some(429))
+        .count();
     assert!(refused <= 10, "{refused} requests were refused");
 }
 
@@ -128,7 +178,12 @@ async fn errors_of_the_server_are_passing() {
 #[tokio::test]
 async fn an_action_that_fails_is_told_and_the_next_run_mends_it() {
     let project = Project::start().await;
-    project.api.faults().fail_action(1, "create_server", "action_failed", "the machine caught fire");
+    project.api.faults().fail_action(
+        1,
+        "create_server",
+        "action_failed",
+        "the machine caught fire",
+    );
     project.deploy().await.with(7, "the machine caught fire");
     project.deploy().await.well();
     project.is_converged().await;
@@ -137,7 +192,10 @@ async fn an_action_that_fails_is_told_and_the_next_run_mends_it() {
 #[tokio::test]
 async fn a_strangers_server_with_our_name_is_left_alone() {
     let project = Project::start().await;
-    let id = project.api.seed_server("study-us-east", &[("owner", "somebody")]).unwrap();
+    let id = project
+        .api
+        .seed_server("study-us-east", &[("owner", "somebody")])
+        .unwrap();
     project.deploy().await.with(7, "study-us-east");
     project.destroy().await.well();
     project.is_empty();
@@ -158,15 +216,28 @@ async fn a_thousand_strangers_are_not_touched() {
     let strangers: Vec<i64> = (0..1000)
         .map(|index| {
             let fleet = format!("other-{index}");
-            project.api.seed_server(&format!("stranger-{index}"), &[("researchfleet.io/fleet", &fleet)]).unwrap()
+            project
+                .api
+                .seed_server(
+                    &format!("stranger-{index}"),
+                    &[("researchfleet.io/fleet", &fleet)],
+                )
+                .unwrap()
         })
         .collect();
     let before = serde_json::to_value(&project.api.state().servers).unwrap();
     project.deploy().await.well();
-    assert!(project.api.requests().len() < 60, "{}", project.api.requests().len());
+    assert!(
+        project.api.requests().len() < 60,
+        "{}",
+        project.api.requests().len()
+    );
     assert_eq!(project.plan().await.code, Some(0));
     project.destroy().await.well();
-    assert_eq!(serde_json::to_value(&project.api.state().servers).unwrap(), before);
+    assert_eq!(
+        serde_json::to_value(&project.api.state().servers).unwrap(),
+        before
+    );
     assert_eq!(project.api.state().servers.len(), strangers.len());
 }
 
@@ -175,10 +246,23 @@ async fn what_is_protected_stays_and_is_named() {
     let project = Project::start().await;
     project.deploy().await.well();
     let id = project.id("study-us-east");
-    let protection = fleet_hetzner::ServerProtection { delete: true, rebuild: true };
-    let action = project.client().servers().change_protection(id, protection).await.unwrap();
+    let protection = fleet_hetzner::ServerProtection {
+        delete: true,
+        rebuild: true,
+    };
+    let action = project
+        .client()
+        .servers()
+        .change_protection(id, protection)
+        .await
+        .unwrap();
     let deadline = tokio::time::Instant::now() + crate::common::PATIENCE;
-    project.client().actions().wait(&[action], deadline).await.unwrap();
+    project
+        .client()
+        .actions()
+        .wait(&[action], deadline)
+        .await
+        .unwrap();
     project.destroy().await.with(7, "protected");
     assert_eq!(project.servers(), ["study-us-east"]);
 }

@@ -15,14 +15,22 @@ async fn writes() -> usize {
 }
 
 fn changes(project: &Project) -> usize {
-    project.api.requests().iter().filter(|request| request.method != "GET").count()
+    project
+        .api
+        .requests()
+        .iter()
+        .filter(|request| request.method != "GET")
+        .count()
 }
 
 /// Starts a deployment and ends it with this signal as soon as so many changes have reached the API.
 async fn cut_off(project: &Project, after: usize, signal: &str) {
     let command = project.command("deploy", &["--servers-only", "--yes"]);
     let mut deploy = Program::start(command);
-    until("enough changes", async || (changes(project) >= after || !deploy.is_running()).then_some(())).await;
+    until("enough changes", async || {
+        (changes(project) >= after || !deploy.is_running()).then_some(())
+    })
+    .await;
     if deploy.is_running() {
         deploy.signal(signal).await;
     }
@@ -62,7 +70,10 @@ async fn interrupted_it_says_how_to_go_on() {
 
     let mut destroy = Program::start(project.command("destroy", &["--yes"]));
     let before = changes(&project);
-    until("a deletion", async || (changes(&project) > before).then_some(())).await;
+    until("a deletion", async || {
+        (changes(&project) > before).then_some(())
+    })
+    .await;
     destroy.signal("KILL").await;
     destroy.ended().await;
     project.destroy().await.well();

@@ -14,8 +14,17 @@ async fn a_fleet_is_planned_made_looked_at_and_deleted() {
     assert_eq!(plan.code, Some(2), "{plan:?}");
     let plan = plan.json();
     assert_eq!(plan["converged"], false);
-    let servers = plan["changes"].as_array().unwrap().iter().filter(|change| change["kind"] == "server");
-    let servers: Vec<_> = servers.map(|change| [&change["name"], &change["location"], &change["serverType"]].map(|field| field.as_str().unwrap())).collect();
+    let servers = plan["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|change| change["kind"] == "server");
+    let servers: Vec<_> = servers
+        .map(|change| {
+            [&change["name"], &change["location"], &change["serverType"]]
+                .map(|field| field.as_str().unwrap())
+        })
+        .collect();
     assert_eq!(
         servers,
         [
@@ -25,7 +34,10 @@ async fn a_fleet_is_planned_made_looked_at_and_deleted() {
         ]
     );
     // 35.49 + 17.49 + 15.49, and three addresses at 0.50.
-    assert_eq!(plan["monthly"], json!({"before": "0.00", "after": "69.97", "currency": "EUR", "vat": "net"}));
+    assert_eq!(
+        plan["monthly"],
+        json!({"before": "0.00", "after": "69.97", "currency": "EUR", "vat": "net"})
+    );
 
     let said = project.deploy().await.well();
     assert!(said.err.contains("3 servers are ready"), "{said:?}");
@@ -50,32 +62,67 @@ async fn a_fleet_is_planned_made_looked_at_and_deleted() {
 async fn an_edited_spec_is_followed() {
     let project = Project::start().await;
     project.deploy().await.well();
-    let ids = |project: &Project| project.api.state().servers.keys().copied().collect::<Vec<_>>();
+    let ids = |project: &Project| {
+        project
+            .api
+            .state()
+            .servers
+            .keys()
+            .copied()
+            .collect::<Vec<_>>()
+    };
     let control_plane = project.id("study-control-plane");
 
     // One region more, one moved, one gone.
-    project.write(&[("germany", ""), ("us-east", "hil"), ("helsinki", "hel1")], "");
+    project.write(
+        &[("germany", ""), ("us-east", "hil"), ("helsinki", "hel1")],
+        "",
+    );
     let plan = project.plan().await;
     assert_eq!(plan.code, Some(2));
     let plan = plan.json();
     let changes = plan["changes"].as_array().unwrap().iter();
-    let changes: Vec<_> = changes.map(|change| format!("{} {}", change["action"].as_str().unwrap(), change["name"].as_str().unwrap())).collect();
-    for wanted in ["create study-helsinki", "replace study-us-east", "delete study-singapore"] {
+    let changes: Vec<_> = changes
+        .map(|change| {
+            format!(
+                "{} {}",
+                change["action"].as_str().unwrap(),
+                change["name"].as_str().unwrap()
+            )
+        })
+        .collect();
+    for wanted in [
+        "create study-helsinki",
+        "replace study-us-east",
+        "delete study-singapore",
+    ] {
         assert!(changes.contains(&wanted.to_owned()), "{changes:?}");
     }
     project.deploy().await.well();
-    assert_eq!(project.servers(), ["study-control-plane", "study-helsinki", "study-us-east"]);
+    assert_eq!(
+        project.servers(),
+        ["study-control-plane", "study-helsinki", "study-us-east"]
+    );
     assert_eq!(project.plan().await.code, Some(0));
     // The control plane is the same server.
     assert_eq!(project.id("study-control-plane"), control_plane);
 
     // Another image: regions keep id and address, their disk is new; the control plane is held.
-    project.write(&[("germany", ""), ("us-east", "hil"), ("helsinki", "hel1")], "image: debian-13");
+    project.write(
+        &[("germany", ""), ("us-east", "hil"), ("helsinki", "hel1")],
+        "image: debian-13",
+    );
     let held = project.plan().await;
     assert_eq!(held.code, Some(7), "{held:?}");
     assert!(held.err.contains("--rebuild-control-plane"), "{held:?}");
     let before = ids(&project);
-    project.run("deploy", &["--servers-only", "--yes", "--rebuild-control-plane"]).await.well();
+    project
+        .run(
+            "deploy",
+            &["--servers-only", "--yes", "--rebuild-control-plane"],
+        )
+        .await
+        .well();
     assert_eq!(ids(&project), before);
     assert_eq!(project.plan().await.code, Some(0));
     project.destroy().await.well();
@@ -85,19 +132,33 @@ async fn an_edited_spec_is_followed() {
 #[tokio::test]
 async fn a_volume_a_network_and_keys_come_along_and_the_volume_stays() {
     let project = Project::start().await;
-    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl anna";
+    let key =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl anna";
     let hetzner = format!("sshKeys: [\"{key}\"], network: {{}}, controlPlane: {{ volumeGb: 20 }}");
     project.write(&super::REGIONS, &hetzner);
     project.deploy().await.well();
     project.is_converged().await;
     let ours = project.ours();
-    for wanted in ["networks study", "volumes study-control-plane", "primary_ips study-control-plane", "firewalls study"] {
+    for wanted in [
+        "networks study",
+        "volumes study-control-plane",
+        "primary_ips study-control-plane",
+        "firewalls study",
+    ] {
         assert!(ours.contains(&wanted.to_owned()), "{ours:?}");
     }
-    assert_eq!(ours.iter().filter(|name| name.starts_with("ssh_keys study-")).count(), 1);
+    assert_eq!(
+        ours.iter()
+            .filter(|name| name.starts_with("ssh_keys study-"))
+            .count(),
+        1
+    );
 
     let said = project.destroy().await.well();
-    assert!(said.err.contains("volume study-control-plane stays"), "{said:?}");
+    assert!(
+        said.err.contains("volume study-control-plane stays"),
+        "{said:?}"
+    );
     assert_eq!(project.ours(), ["volumes study-control-plane"]);
     // The next fleet gets the same volume, where it is.
     project.deploy().await.well();

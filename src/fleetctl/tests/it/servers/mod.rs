@@ -69,7 +69,11 @@ impl Project {
 
     /// A project in which everything takes as long as this.
     async fn slow(pace: Pace) -> Self {
-        Self::with(Options { pace, ..Options::default() }).await
+        Self::with(Options {
+            pace,
+            ..Options::default()
+        })
+        .await
     }
 
     fn file(&self) -> PathBuf {
@@ -79,7 +83,11 @@ impl Project {
     /// Writes the spec: regions with their locations, and more fields of `hetzner`.
     fn write(&self, regions: &[(&str, &str)], hetzner: &str) {
         let regions = regions.iter().map(|(name, location)| {
-            let location = if location.is_empty() { String::new() } else { format!("location: {location}, ") };
+            let location = if location.is_empty() {
+                String::new()
+            } else {
+                format!("location: {location}, ")
+            };
             format!("  - {{ name: {name}, {location}credentialsSecretRef: {{ name: {name} }} }}\n")
         });
         let spec = format!(
@@ -93,7 +101,9 @@ impl Project {
     /// `fleetctl` with the project's token, and a verb with the spec.
     fn command(&self, verb: &str, options: &[&str]) -> Command {
         let mut command = fleetctl();
-        command.env("HCLOUD_TOKEN", TOKEN).env("HCLOUD_ENDPOINT", self.api.endpoint());
+        command
+            .env("HCLOUD_TOKEN", TOKEN)
+            .env("HCLOUD_ENDPOINT", self.api.endpoint());
         command.arg(verb).arg("-f").arg(self.file()).args(options);
         command
     }
@@ -128,13 +138,19 @@ impl Project {
 
     /// The API as another program uses it.
     fn client(&self) -> fleet_hetzner::Client {
-        fleet_hetzner::Client::builder(TOKEN.into()).endpoint(self.api.endpoint()).build().unwrap()
+        fleet_hetzner::Client::builder(TOKEN.into())
+            .endpoint(self.api.endpoint())
+            .build()
+            .unwrap()
     }
 
     /// The identifier of a server.
     fn id(&self, name: &str) -> i64 {
         let state = self.api.state();
-        let server = state.servers.values().find(|server| server.meta.name == name);
+        let server = state
+            .servers
+            .values()
+            .find(|server| server.meta.name == name);
         server.unwrap_or_else(|| panic!("no server {name}")).meta.id
     }
 
@@ -142,7 +158,10 @@ impl Project {
     async fn is_converged(&self) {
         let ours = self.ours();
         assert!(ours.contains(&"firewalls study".to_owned()), "{ours:?}");
-        assert_eq!(self.servers(), ["study-control-plane", "study-singapore", "study-us-east"]);
+        assert_eq!(
+            self.servers(),
+            ["study-control-plane", "study-singapore", "study-us-east"]
+        );
         let plan = self.plan().await.well();
         assert_eq!(plan.json()["converged"], true, "{plan:?}");
     }
@@ -151,7 +170,11 @@ impl Project {
     fn is_empty(&self) {
         assert_eq!(self.ours(), [""; 0]);
         let bill = self.api.bill();
-        assert!(bill.running_with("researchfleet.io/fleet", "study").is_empty(), "{bill:?}");
+        assert!(
+            bill.running_with("researchfleet.io/fleet", "study")
+                .is_empty(),
+            "{bill:?}"
+        );
     }
 
     /// Everything that carries the fleet's label, as the API itself lists it.

@@ -13,7 +13,13 @@ const HISTORIES: u64 = 6;
 const EVENTS: usize = 8;
 
 /// What can be a region, with its location.
-const REGIONS: [(&str, &str); 5] = [("germany", ""), ("us-east", "ash"), ("us-west", "hil"), ("singapore", "sin"), ("helsinki", "hel1")];
+const REGIONS: [(&str, &str); 5] = [
+    ("germany", ""),
+    ("us-east", "ash"),
+    ("us-west", "hil"),
+    ("singapore", "sin"),
+    ("helsinki", "hel1"),
+];
 
 #[tokio::test]
 async fn whatever_happens_it_converges_and_strangers_are_not_touched() {
@@ -34,16 +40,28 @@ async fn history(seed: u64) {
         match event {
             0 => drop(project.deploy().await),
             1 => {
-                regions = REGIONS.into_iter().filter(|_| random.below(3) > 0).collect();
+                regions = REGIONS
+                    .into_iter()
+                    .filter(|_| random.below(3) > 0)
+                    .collect();
                 if regions.is_empty() {
                     regions.push(REGIONS[0]);
                 }
-                let hetzner = ["", "image: debian-13", "network: {}", "placement: any"][usize_below(&mut random, 4)];
+                let hetzner = ["", "image: debian-13", "network: {}", "placement: any"]
+                    [usize_below(&mut random, 4)];
                 project.write(&regions, hetzner);
                 told.push(format!("{regions:?} {hetzner}"));
             }
             2 => fault(&project, &mut random),
-            3 => killed(&project, "deploy", &["--servers-only", "--yes"], &mut random).await,
+            3 => {
+                killed(
+                    &project,
+                    "deploy",
+                    &["--servers-only", "--yes"],
+                    &mut random,
+                )
+                .await
+            }
             4 => killed(&project, "destroy", &["--yes"], &mut random).await,
             _ => vanish(&project, &mut random).await,
         }
@@ -51,11 +69,19 @@ async fn history(seed: u64) {
         assert_eq!(strangers_now(&project), strangers, "{told:?}");
     }
     project.api.faults().clear();
-    let said = project.run("deploy", &["--servers-only", "--yes", "--rebuild-control-plane"]).await;
+    let said = project
+        .run(
+            "deploy",
+            &["--servers-only", "--yes", "--rebuild-control-plane"],
+        )
+        .await;
     assert_eq!(said.code, Some(0), "{told:?} {said:?}");
     let plan = project.plan().await;
     assert_eq!(plan.code, Some(0), "{told:?} {plan:?}");
-    let own = regions.iter().filter(|(_, location)| !location.is_empty()).count();
+    let own = regions
+        .iter()
+        .filter(|(_, location)| !location.is_empty())
+        .count();
     assert_eq!(project.servers().len(), own + 1, "{told:?}");
     let said = project.destroy().await;
     assert_eq!(said.code, Some(0), "{told:?} {said:?}");
@@ -66,15 +92,26 @@ async fn history(seed: u64) {
 /// Servers of others, some of whom have fleets, too.
 fn strangers(project: &Project) -> BTreeMap<i64, String> {
     project.api.seed_server("web", &[]).unwrap();
-    project.api.seed_server("study", &[("owner", "somebody")]).unwrap();
-    project.api.seed_server("other-us-east", &[("researchfleet.io/fleet", "other")]).unwrap();
+    project
+        .api
+        .seed_server("study", &[("owner", "somebody")])
+        .unwrap();
+    project
+        .api
+        .seed_server("other-us-east", &[("researchfleet.io/fleet", "other")])
+        .unwrap();
     strangers_now(project)
 }
 
 fn strangers_now(project: &Project) -> BTreeMap<i64, String> {
     let state = project.api.state();
-    let strangers = state.servers.iter().filter(|(_, server)| !is_ours(&server.meta.labels));
-    strangers.map(|(id, server)| (*id, serde_json::to_string(server).unwrap())).collect()
+    let strangers = state
+        .servers
+        .iter()
+        .filter(|(_, server)| !is_ours(&server.meta.labels));
+    strangers
+        .map(|(id, server)| (*id, serde_json::to_string(server).unwrap()))
+        .collect()
 }
 
 fn nothing_is_there_twice(project: &Project, told: &[String]) {
@@ -102,7 +139,10 @@ fn fault(project: &Project, random: &mut Random) {
 async fn killed(project: &Project, verb: &str, options: &[&str], random: &mut Random) {
     let after = project.api.requests().len() + usize_below(random, 30);
     let mut program = Program::start(project.command(verb, options));
-    until("requests", async || (project.api.requests().len() >= after || !program.is_running()).then_some(())).await;
+    until("requests", async || {
+        (project.api.requests().len() >= after || !program.is_running()).then_some(())
+    })
+    .await;
     if program.is_running() {
         program.kill().await;
     }

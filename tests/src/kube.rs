@@ -1,0 +1,218 @@
+//! A control plane of the tests' own, on loopback: etcd, kube-apiserver and kube-controller-manager, the real programs
+//! with RBAC, built once as Go modules. There are no nodes, so no pod ever runs.
+
+mod credentials;
+mod programs;
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    process::Command,
+    sync::{Arc, Weak},
+};
+
+use anyhow::{Context, Result, ensure};
+use http::Request;
+use kube::{Client, Config, config::KubeConfigOptions};
+use tempfile::TempDir;
+use tokio::{sync::Mutex, task::spawn_blocking};
+
+use self::{credentials::Credentials, programs::Programs};
+use crate::{ports, service::Service, target};
+
+/// A running control plane. Dropping it kills the processes and removes what was stored.
+#[derive(Debug)]
+pub struct Kubernetes {
+    // In the order in which they end.
+    controllers: Option<Service>,
+    api_server: Option<Service>,
+    etcd: Option<Service>,
+    programs: Programs,
+    credentials: Credentials,
+    kubeconfig: String,
+    port: u16,
+    etcd_port: u16,
+    dir: TempDir,
+}
+
+impl Kubernetes {
+    /// A control plane of the test's own. The first call on a machine builds the programs, in minutes.
+    pub async fn start() -> Result<Self> {
+        let mut cluster = spawn_blocking(Self::prepare).await??;
+        cluster.etcd = Some(cluster.start_etcd().await?);
+        cluster.start_api_server().await?;
+        cluster.controllers = Some(cluster.start_controllers()?);
+        Ok(cluster)
+    }
+
+    /// The control plane that the tests of this process share: each keeps to a namespace of its own. It ends with the
+    /// last test that holds it.
+    pub async fn shared() -> Result<Arc<Self>> {
+        static SHARED: Mutex<Weak<Kubernetes>> = Mutex::const_new(Weak::new());
+        let mut shared = SHARED.lock().await;
+        if let Some(running) = shared.upgrade() {
+            return Ok(running);
+        }
+        let started = Arc::new(Self::start().await?);
+        *shared = Arc::downgrade(&started);
+        Ok(started)
+    }
+
+    fn prepare() -> Result<Self> {
+        let dir = tempfile::Builder::new()
+            .prefix("kubernetes-")
+            .tempdir_in(target::target_dir()?)?;
+        let credentials = Credentials::new(&dir.path().join("pki"))?;
+        let port = ports::free_port()?;
+        let cluster = Self {
+            controllers: None,
+            api_server: None,
+            etcd: None,
+            programs: Programs::find()?,
+            kubeconfig: credentials.kubeconfig((Ipv4Addr::LOCALHOST, port).into())?,
+            credentials,
+            port,
+            etcd_port: ports::free_port()?,
+            dir,
+        };
+        fs::write(cluster.kubeconfig_file(), &cluster.kubeconfig)?;
+        Ok(cluster)
+    }
+
+    async fn start_etcd(&self) -> Result<Service> {
+        let peers = format!("http://127.0.0.1:{}", ports::free_port()?);
+        let clients = self.etcd_url();
+        let mut command = Command::new(&self.programs.etcd);
+        command
+            // No test cuts the power.
+            .arg("--unsafe-no-fsync")
+            .args(["--log-level", "warn"])
+            .args(["--listen-client-urls", &clients])
+            .args(["--advertise-client-urls", &clients])
+            .args(["--listen-peer-urls", &peers])
+            .args(["--initial-advertise-peer-urls", &peers])
+            .args(["--initial-cluster", &format!("default={peers}")])
+            .arg("--data-dir")
+            .arg(self.dir.path().join("etcd"));
+        let mut service = Service::start("etcd", command, &self.log_file("etcd"))?;
+        service.wait_until_listening(self.etcd_port).await?;
+        Ok(service)
+    }
+
+    /// Starts the API server after [`kill_api_server`](Self::kill_api_server), on the same port and with what was stored.
+    pub async fn start_api_server(&mut self) -> Result<()> {
+        ensure!(self.api_server.is_none(), "the API server is running");
+        let pki = |name: &str| self.credentials.file(name);
+        let flag = |name: &str, file: &str| format!("--{name}={}", pki(file).display());
+        let mut command = Command::new(&self.programs.api_server);
+        command
+            .arg(format!("--etcd-servers={}", self.etcd_url()))
+            .arg(format!("--secure-port={}", self.port))
+            .args(["--bind-address=127.0.0.1", "--advertise-address=127.0.0.1"])
+            // Nobody looks for this server through a Service, and loopback may not stand in one.
+            .arg("--endpoint-reconciler-type=none")
+            .arg("--service-cluster-ip-range=10.43.0.0/24")
+            .arg("--authorization-mode=Node,RBAC")
+            .arg("--enable-bootstrap-token-auth=true")
+            .arg("--service-account-issuer=https://kubernetes.default.svc")
+            .arg(flag("service-account-key-file", "accounts.pub"))
+            .arg(flag("service-account-signing-key-file", "accounts.key"))
+            .arg(flag("client-ca-file", "authority.pem"))
+            .arg(flag("tls-cert-file", "server.pem"))
+            .arg(flag("tls-private-key-file", "server.key"));
+        let mut service =
+            Service::start("kube-apiserver", command, &self.log_file("kube-apiserver"))?;
+        let client = self.client().await?;
+        service
+            .wait_until(async |_| {
+                let ready = Request::get("/readyz").body(Vec::new());
+                let Ok(ready) = ready else { return false };
+                client.request_text(ready).await.is_ok()
+            })
+            .await?;
+        self.api_server = Some(service);
+        Ok(())
+    }
+
+    /// Ends the API server as `kill -9` does: nobody can be reached there.
+    pub async fn kill_api_server(&mut self) -> Result<()> {
+        let mut service = self
+            .api_server
+            .take()
+            .context("the API server is not running")?;
+        service.end_with("KILL").await?;
+        Ok(())
+    }
+
+    fn start_controllers(&self) -> Result<Service> {
+        let mut command = Command::new(&self.programs.controllers);
+        command
+            .arg("--kubeconfig")
+            .arg(self.kubeconfig_file())
+            .args(["--leader-elect=false", "--bind-address=127.0.0.1"])
+            .arg(format!("--secure-port={}", ports::free_port()?))
+            .arg(format!(
+                "--service-account-private-key-file={}",
+                self.credentials.file("accounts.key").display()
+            ))
+            .arg(format!(
+                "--root-ca-file={}",
+                self.credentials.file("authority.pem").display()
+            ));
+        let log = self.log_file("kube-controller-manager");
+        Service::start("kube-controller-manager", command, &log)
+    }
+
+    /// A kubeconfig of an administrator; its context is `test`.
+    pub fn kubeconfig(&self) -> &str {
+        &self.kubeconfig
+    }
+
+    /// The same in a file.
+    pub fn kubeconfig_file(&self) -> PathBuf {
+        self.dir.path().join("kubeconfig")
+    }
+
+    /// A client that may do everything. It lives no longer than the runtime of the test that asked for it.
+    pub async fn client(&self) -> Result<Client> {
+        self.client_with(|_| ()).await
+    }
+
+    /// The same with other settings: another credential, or an impersonated user.
+    pub async fn client_with(&self, change: impl FnOnce(&mut Config)) -> Result<Client> {
+        let kubeconfig = kube::config::Kubeconfig::from_yaml(&self.kubeconfig)?;
+        let options = KubeConfigOptions::default();
+        let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
+        change(&mut config);
+        Ok(Client::try_from(config)?)
+    }
+
+    /// The certificate of the cluster's authority (PEM).
+    pub fn authority(&self) -> Result<String> {
+        Ok(fs::read_to_string(self.credentials.file("authority.pem"))?)
+    }
+
+    /// The key of the authority (PEM).
+    pub fn authority_key(&self) -> Result<String> {
+        Ok(fs::read_to_string(self.credentials.file("authority.key"))?)
+    }
+
+    /// Where the API server listens.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+    }
+
+    /// The last lines of a program's log.
+    pub fn log(&self, program: &str) -> String {
+        fs::read_to_string(self.log_file(program)).unwrap_or_default()
+    }
+
+    fn log_file(&self, program: &str) -> PathBuf {
+        self.dir.path().join(format!("{program}.log"))
+    }
+
+    fn etcd_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.etcd_port)
+    }
+}
