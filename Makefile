@@ -14,6 +14,7 @@ bench: ## the benchmarks, with the peer in the same run
 	cargo bench --workspace --bench archive
 	cargo bench --workspace --bench report
 	cargo bench --workspace --bench soulseek
+	cargo bench --workspace --bench servers
 
 lint: ## formatting and clippy, as CI does it
 	cargo fmt --all --check

@@ -8,6 +8,7 @@ mod cloud_init;
 mod cluster;
 mod collector;
 mod database_faults;
+mod deploy;
 mod destination;
 mod figures;
 mod first_boot;

@@ -37,7 +37,8 @@ impl Credentials {
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
 
         let server_key = KeyPair::generate()?;
-        let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
+        // The last is the first server's address in a simulated cloud, which passes on what comes to it.
+        let names = ["127.0.0.1", "localhost", "127.81.0.1"].map(str::to_owned);
         let mut server = CertificateParams::new(names)?;
         server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let server = server.signed_by(&server_key, &authority)?;

@@ -3,12 +3,12 @@
 use fleet_api::names::{FLEET_LABEL, REGION_LABEL, ROLE_LABEL, USER_DATA_LABEL};
 use fleet_hetzner::{Network, Server, ServerStatus, ServerType};
 
+use super::change::{Change, Item, Kind, ServerStep, Step, Verb};
 use super::groups::Groups;
 use super::offers::Offer;
-use super::plan::{
-    CatalogueNeeded, Change, Item, Kind, Problem, ServerStep, Situation, Step, Verb,
-};
+use super::plan::{CatalogueNeeded, Situation};
 use super::prices;
+use super::problem::Problem;
 use super::wanted::{Role, WantedServer};
 
 /// What has to happen to a server that is there: nothing, a change, or something that is in the way of one.

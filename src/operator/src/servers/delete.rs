@@ -6,7 +6,7 @@ use backon::{ConstantBuilder, Retryable};
 use fleet_hetzner::{Action, Client, ErrorCode, Target};
 use tokio::time::Instant;
 
-use super::plan::Kind;
+use super::change::Kind;
 use super::step_error::StepError;
 
 /// How long an action of a deletion may take.

@@ -3,9 +3,9 @@
 use fleet_hetzner::{Client, Error};
 use futures_util::future::join_all;
 
+use super::change::{Item, Kind, Verb};
 use super::delete::delete;
 use super::found::{Found, is_ours};
-use super::plan::{Item, Kind, Verb};
 use super::progress::{Progress, State};
 use super::step_error::StepError;
 use super::wanted::Wanted;

@@ -11,11 +11,12 @@ use fleet_hetzner::Client;
 use futures_util::future::join_all;
 use tokio::sync::watch;
 
+use super::change::{Change, Item, Kind, Step, Verb};
 use super::delete::delete;
 use super::firewall;
 use super::found::Found;
 use super::make::{self, Made};
-use super::plan::{Change, Item, Kind, Plan, Step, Verb};
+use super::plan::Plan;
 use super::progress::{Progress, State};
 use super::server::ServerWork;
 use super::setup::{Base, Setup};

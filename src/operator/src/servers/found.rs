@@ -8,7 +8,7 @@ use fleet_hetzner::{
     PrimaryIp, PrimaryIpFilter, Server, ServerFilter, SshKey, SshKeyFilter, Volume, VolumeFilter,
 };
 
-use super::plan::{Item, Kind};
+use super::change::{Item, Kind};
 use super::prices;
 use super::setup::Base;
 use super::wanted::{Role, Wanted};

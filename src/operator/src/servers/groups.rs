@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use fleet_api::Placement;
 
+use super::change::{Change, Item, Kind, Step};
 use super::found::Found;
-use super::plan::{Change, Item, Kind, Plan, Step};
+use super::plan::Plan;
 use super::wanted::{Role, Wanted};
 
 /// How many servers a group may have.

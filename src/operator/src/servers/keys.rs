@@ -2,8 +2,10 @@
 
 use sha2::{Digest, Sha256};
 
+use super::change::{Change, Item, Kind, Step};
 use super::found::{Found, is_ours};
-use super::plan::{Change, Item, Kind, Plan, Problem, Situation, Step};
+use super::plan::{Plan, Situation};
+use super::problem::Problem;
 use super::wanted::{SshKey, Wanted};
 
 /// Makes the keys that are missing, and deletes ours that nobody wants any more.

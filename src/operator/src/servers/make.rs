@@ -11,10 +11,10 @@ use fleet_hetzner::{
 };
 use tokio::time::Instant;
 
+use super::change::{Change, Step};
 use super::execute::Execution;
 use super::firewall::WantedFirewall;
 use super::found::{Found, is_ours};
-use super::plan::{Change, Step};
 use super::step_error::StepError;
 
 const DEADLINE: Duration = Duration::from_mins(5);

@@ -2,7 +2,7 @@
 
 use tokio::sync::mpsc;
 
-use super::plan::{Item, Verb};
+use super::change::{Item, Verb};
 
 /// Something has happened to an item.
 #[derive(Debug, Clone, PartialEq, Eq)]

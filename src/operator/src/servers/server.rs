@@ -5,21 +5,21 @@ use std::time::Duration;
 
 use fleet_api::names::USER_DATA_LABEL;
 use fleet_hetzner::{
-    Action, AttachToNetwork, ChangeType, CreatePrimaryIp, CreatePublicNet, CreateServer,
-    CreateVolume, Error, ErrorCode, IpType, PrimaryIp, Rebuild, Server, ServerStatus, Update,
-    Volume,
+    Action, AttachToNetwork, ChangeType, CreatePublicNet, CreateServer, Error, ErrorCode, Rebuild,
+    Server, ServerStatus, Update,
 };
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
+use super::belongings::Belongings;
+use super::change::{Change, Kind, ServerStep};
 use super::compare::reaches;
 use super::delete::delete;
 use super::execute::Execution;
 use super::found::is_ours;
 use super::keys;
-use super::make::{Made, fleet_label};
+use super::make::Made;
 use super::offers::Offer;
-use super::plan::{Change, Kind, ServerStep};
 use super::progress::State;
 use super::setup::{Base, SetupError};
 use super::step_error::StepError;
@@ -44,13 +44,6 @@ pub(super) struct ServerWork<'w> {
     pub(super) base: watch::Receiver<Option<Base>>,
     /// Where the control plane's own work tells it.
     pub(super) tell: Option<watch::Sender<Option<Base>>>,
-}
-
-/// What a control plane's server is made with.
-#[derive(Debug, Default)]
-struct Belongings {
-    address: Option<PrimaryIp>,
-    volume: Option<Volume>,
 }
 
 impl ServerWork<'_> {
@@ -209,61 +202,6 @@ impl ServerWork<'_> {
         Ok(ensured.resource)
     }
 
-    /// The control plane's address and volume, in the location that its server is going to be in.
-    async fn belongings(&self, location: &str) -> Result<Belongings, StepError> {
-        if self.server.role != Role::ControlPlane {
-            return Ok(Belongings::default());
-        }
-        let Execution { client, wanted, .. } = *self.execution;
-        let fleet = &wanted.fleet;
-        let mut create = CreatePrimaryIp::new(self.server.name.as_str(), IpType::Ipv4, location);
-        create.labels = fleet_label(fleet);
-        let ours = |ip: &PrimaryIp| is_ours(&ip.labels, fleet);
-        let mut address = client.primary_ips().ensure(&create, ours).await?;
-        if address.resource.location.name != location && address.resource.assignee_id.is_none() {
-            // Of an earlier attempt elsewhere; an address cannot move.
-            delete(client, Kind::PrimaryIp, address.resource.id).await?;
-            address = client.primary_ips().ensure(&create, ours).await?;
-        }
-        let volume = match wanted.volume_gb {
-            None => None,
-            Some(size) => {
-                let create = CreateVolume {
-                    name: self.server.name.clone(),
-                    size: u64::try_from(size).unwrap_or_default(),
-                    location: Some(location.into()),
-                    labels: fleet_label(fleet),
-                    ..CreateVolume::default()
-                };
-                let ours = |volume: &Volume| is_ours(&volume.labels, fleet);
-                let ensured = client.volumes().ensure(&create, ours).await?;
-                self.wait(&ensured.actions).await?;
-                Some(ensured.resource)
-            }
-        };
-        Ok(Belongings {
-            address: Some(address.resource),
-            volume,
-        })
-    }
-
-    /// What was made in a location in which there is no server for it. What was there before stays.
-    async fn let_go(&self, belongings: Belongings) -> Result<(), StepError> {
-        let Execution { client, found, .. } = *self.execution;
-        let Belongings { address, volume } = belongings;
-        if let Some(address) = address
-            && address.assignee_id.is_none()
-        {
-            delete(client, Kind::PrimaryIp, address.id).await?;
-        }
-        if let Some(volume) = volume
-            && !found.volumes.iter().any(|there| there.id == volume.id)
-        {
-            delete(client, Kind::Volume, volume.id).await?;
-        }
-        Ok(())
-    }
-
     /// What this server has to know of the control plane. Servers that join wait for it.
     async fn base(&mut self, belongings: &Belongings) -> Result<Option<Base>, StepError> {
         if let Some(ip) = &belongings.address {
@@ -320,31 +258,6 @@ impl ServerWork<'_> {
         let rebuilt = client.servers().rebuild(id, &rebuild).await?;
         self.wait(&[rebuilt.action]).await?;
         self.relabel(id, Some(told.digest)).await
-    }
-
-    /// The control plane's address and volume. A volume that it does not have yet is made and attached.
-    async fn base_of_existing(&self, id: i64) -> Result<Option<Base>, StepError> {
-        let Execution {
-            client,
-            found,
-            wanted,
-            ..
-        } = *self.execution;
-        let Some(server) = found.servers.iter().find(|server| server.id == id) else {
-            return Ok(None);
-        };
-        let mut base = found.base(wanted);
-        if wanted.volume_gb.is_some() {
-            let belongings = self.belongings(&server.location.name).await?;
-            if let (Some(volume), Some(base)) = (belongings.volume, &mut base) {
-                if volume.server != Some(id) {
-                    let action = client.volumes().attach(volume.id, id, false).await?;
-                    self.wait(&[action]).await?;
-                }
-                base.data_device = Some(volume.linux_device);
-            }
-        }
-        Ok(base)
     }
 
     /// The server is off meanwhile. Its disk keeps its size, so that the way back is open.
@@ -404,7 +317,7 @@ impl ServerWork<'_> {
         Ok(())
     }
 
-    async fn wait(&self, actions: &[Action]) -> Result<(), StepError> {
+    pub(super) async fn wait(&self, actions: &[Action]) -> Result<(), StepError> {
         let tell = |action: &Action| {
             self.tell(State::Doing(action.command.clone(), action.progress));
         };
