@@ -8,7 +8,7 @@ use ratatui::widgets::{RenderDirection, Sparkline, SparklineBar};
 use super::theme::Theme;
 use super::{panel, words};
 use crate::commands::monitor::app::App;
-use crate::commands::monitor::snapshot::Region;
+use crate::commands::monitor::snapshot::{Phase, Region};
 
 /// What the numbers beside the bars take.
 const SCALE: u16 = 6;
@@ -28,7 +28,14 @@ pub(super) fn render(frame: &mut Frame<'_>, area: Rect, app: &App) {
     let [facts, chart] =
         Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(inner);
     frame.render_widget(facts_line(app, region, facts.width), facts);
-    if chart.height > 2 {
+    if region.history.is_empty() {
+        let text = if region.phase == Phase::Unknown {
+            "none of the collectors that were named is this region's"
+        } else {
+            "waiting for the second reading …"
+        };
+        frame.render_widget(Span::styled(text, app.theme.dim), chart);
+    } else if chart.height > 2 {
         draw(frame, chart, app, region);
     } else {
         bars(frame, chart, app, region);

@@ -193,6 +193,23 @@ fn before_anything_is_known() {
 }
 
 #[test]
+fn a_region_without_readings_says_why() {
+    let mut snapshot = fleet();
+    snapshot.regions[0].history.clear();
+    let reading = drawn(&App::new(snapshot.clone(), Theme::coloured()), 110, 36).to_string();
+    assert!(
+        reading.contains("waiting for the second reading"),
+        "{reading}"
+    );
+    snapshot.regions[0].phase = Phase::Unknown;
+    let unknown = drawn(&App::new(snapshot, Theme::coloured()), 110, 36).to_string();
+    assert!(
+        unknown.contains("none of the collectors that were named"),
+        "{unknown}"
+    );
+}
+
+#[test]
 fn more_regions_than_there_is_room_for() {
     let mut snapshot = collectors();
     snapshot.regions = (0..40)
