@@ -149,10 +149,11 @@ fn another_set_up_rebuilds_a_region_but_not_the_control_plane() {
             "rebuild server study-singapore sin cpx12 15.99"
         ]
     );
+    assert_eq!(plan.problems, []);
     assert!(
-        matches!(plan.problems[..], [Problem::ControlPlaneHeld { .. }]),
+        plan.warnings[0].contains("--rebuild-control-plane"),
         "{:?}",
-        plan.problems
+        plan.warnings
     );
 
     project.rebuild_control_plane = true;
@@ -272,6 +273,27 @@ fn a_volume_grows_never_shrinks_and_is_never_deleted() {
         gone.warnings
             .iter()
             .any(|warning| warning.contains("the volume study-control-plane stays"))
+    );
+}
+
+#[test]
+fn a_control_plane_gets_a_volume_only_when_it_is_made_anew() {
+    let spec = SPEC.replace("sshKeys: []", "sshKeys: [], controlPlane: {volumeGb: 20}");
+    let mut project = Project::deployed(SPEC);
+    let plan = project.plan(&spec);
+    assert!(plan.is_converged());
+    assert!(
+        plan.warnings[0].contains("it has no volume yet"),
+        "{:?}",
+        plan.warnings
+    );
+    project.rebuild_control_plane = true;
+    assert_eq!(
+        changes(&project.plan(&spec)),
+        [
+            "create volume study-control-plane nbg1 1.14",
+            "rebuild server study-control-plane nbg1 cpx32 35.49",
+        ]
     );
 }
 

@@ -39,8 +39,13 @@ pub(crate) async fn run(arguments: Plan) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     if output == PlanOutput::Table {
+        let only = if scope.servers_only {
+            " --servers-only"
+        } else {
+            ""
+        };
         printer::note(&format!(
-            "next: fleetctl deploy -f {}",
+            "next: fleetctl deploy -f {}{only}",
             fleet.file.display()
         ));
     }

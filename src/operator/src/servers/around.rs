@@ -36,6 +36,8 @@ pub(super) fn plan_volume(
         wanted.volume_gb.and_then(|size| u64::try_from(size).ok()),
     ) {
         (None, None) => {}
+        // A server that stays as it is gets no volume: nothing of it would come to be there.
+        (None, Some(_)) if location.is_some() && !plan.makes(&server.name) => {}
         (None, Some(size)) => {
             let location = location.or(plan.location_of(&server.name));
             let item = item(size, location);

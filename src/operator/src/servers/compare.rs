@@ -203,11 +203,21 @@ fn can_become(there: &Server, kind: &ServerType) -> bool {
 
 /// Why what a server was told at its first boot is not what it would be told today.
 fn stale(situation: &Situation<'_>, wanted: &WantedServer, there: &Server) -> Option<String> {
-    let digest = situation.digests.get(&wanted.name)?;
+    if wanted.role == Role::ControlPlane
+        && situation.wanted.volume_gb.is_some()
+        && !situation
+            .found
+            .volumes
+            .iter()
+            .any(|volume| volume.name == wanted.name)
+    {
+        return Some("it has no volume yet".to_owned());
+    }
     let image = there.image.as_ref().and_then(|image| image.name.as_deref());
     if image.is_some_and(|image| image != situation.wanted.image) {
         return Some("its image is another".to_owned());
     }
+    let digest = situation.digests.get(&wanted.name)?;
     match there.labels.get(USER_DATA_LABEL) {
         Some(told) if told == digest => None,
         Some(_) => Some("its set-up has changed".to_owned()),

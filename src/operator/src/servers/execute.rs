@@ -50,10 +50,12 @@ pub struct Outcome {
 impl Execution<'_> {
     /// Carries it out. What fails does not hold up the others.
     pub async fn run(&self, plan: Plan) -> Outcome {
-        let (deletions, changes): (Vec<_>, Vec<_>) = plan
+        let (with_server, changes): (Vec<_>, Vec<_>) = plan
             .changes
             .into_iter()
-            .filter(|change| !matches!(change.step, Step::WithServer))
+            .partition(|change| matches!(change.step, Step::WithServer));
+        let (deletions, changes): (Vec<_>, Vec<_>) = changes
+            .into_iter()
             .partition(|change| change.verb == Verb::Delete);
         let (servers, around): (Vec<_>, Vec<_>) = changes
             .into_iter()
@@ -72,6 +74,14 @@ impl Execution<'_> {
 
         let addresses = self.servers(servers, &made, &mut outcome).await;
         self.renew_firewalls(&made, &addresses, &mut outcome).await;
+        for change in with_server {
+            let made = |(_, item): &(Verb, Item)| {
+                item.kind == Kind::Server && item.name == change.item.name
+            };
+            if outcome.done.iter().any(made) {
+                outcome.done.push((change.verb, change.item));
+            }
+        }
 
         // Servers first: what stands around them cannot go while they use it.
         let (servers, around): (Vec<_>, Vec<_>) = deletions

@@ -117,6 +117,11 @@ fn plan_servers(
                 match outcome {
                     Ok(None) => plan.unchanged.push(found.server_item(there)),
                     Ok(Some(change)) => plan.changes.push(change),
+                    // What is in the way of the control plane alone holds up nothing else.
+                    Err(held @ Problem::ControlPlaneHeld { .. }) => {
+                        plan.warnings.push(format!("{held}; {}", held.hint()));
+                        plan.unchanged.push(found.server_item(there));
+                    }
                     Err(problem) => {
                         plan.problems.push(problem);
                         plan.unchanged.push(found.server_item(there));
@@ -243,6 +248,14 @@ impl Plan {
             why: why.to_owned(),
             step: Step::Delete { id },
         });
+    }
+
+    /// Whether a server is made, or made anew.
+    pub(super) fn makes(&self, server: &str) -> bool {
+        self.changes.iter().any(|change| {
+            let anew = matches!(change.verb, Verb::Create | Verb::Rebuild);
+            anew && change.item.kind == Kind::Server && change.item.name == server
+        })
     }
 
     /// Where a server is going to be.

@@ -27,8 +27,8 @@ pub enum Problem {
         /// The key.
         name: String,
     },
-    /// The control plane would have to be made anew.
-    #[error("{server} would have to be made anew: {why}")]
+    /// The control plane would have to be made anew. A plan has it as a warning, since it holds up nothing else.
+    #[error("{server} is kept as it is, though {why}")]
     ControlPlaneHeld {
         /// The server.
         server: String,
@@ -58,7 +58,7 @@ impl Problem {
             Self::VolumeShrinks { .. } => "write its present size, or leave volumeGb out",
             Self::NoSshKey { .. } => "write a name that the project has, or the public key itself",
             Self::ControlPlaneHeld { .. } => {
-                "its disk holds the state of the cluster and the database, so this is done only with \
+                "its disk holds the state of the cluster and the database, so it is made anew only with \
                  --rebuild-control-plane; a volume (controlPlane.volumeGb) keeps both"
             }
             Self::NoRescale { .. } => {

@@ -113,8 +113,9 @@ async fn an_edited_spec_is_followed() {
         "image: debian-13",
     );
     let held = project.plan().await;
-    assert_eq!(held.code, Some(7), "{held:?}");
-    assert!(held.err.contains("--rebuild-control-plane"), "{held:?}");
+    assert_eq!(held.code, Some(2), "{held:?}");
+    let warnings = held.json()["warnings"].to_string();
+    assert!(warnings.contains("--rebuild-control-plane"), "{held:?}");
     let before = ids(&project);
     project
         .run(
