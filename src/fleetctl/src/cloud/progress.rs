@@ -55,12 +55,12 @@ impl Display {
             let name = format!("{} {}", kind(item.kind), item.name);
             match state {
                 State::Begun(what) if self.live => {
-                    self.begin(&item, &format!("{} {name}", verb(what)))
+                    self.begin(&item, &format!("{} {name}", verb(what)));
                 }
                 State::Begun(what) => printer::note(&format!("{} {name} ...", verb(what))),
                 State::Doing(what, percent) => self.advance(&item, &what, percent),
                 State::Note(text) => {
-                    self.say(&format!("{} {name}: {text}", "note:".yellow().bold()))
+                    self.say(&format!("{} {name}: {text}", "note:".yellow().bold()));
                 }
                 State::Done => {
                     self.end(&item);

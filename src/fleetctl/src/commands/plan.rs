@@ -29,7 +29,7 @@ pub(crate) async fn run(arguments: Plan) -> Result<ExitCode, Failure> {
     match output {
         PlanOutput::Table => table::print(&found, &cloud.wanted.fleet, &plan)?,
         PlanOutput::Json => {
-            printer::line(&table::json(&found, &cloud.wanted.fleet, &plan).to_string())?
+            printer::line(&table::json(&found, &cloud.wanted.fleet, &plan).to_string())?;
         }
     }
     if let Some(failure) = table::problems(&plan) {

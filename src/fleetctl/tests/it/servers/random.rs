@@ -60,7 +60,7 @@ async fn history(seed: u64) {
                     &["--servers-only", "--yes"],
                     &mut random,
                 )
-                .await
+                .await;
             }
             4 => killed(&project, "destroy", &["--yes"], &mut random).await,
             _ => vanish(&project, &mut random).await,
