@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use fleet_api::names::FLEET_LABEL;
 use fleet_hetzner::{
-    Action, Client, CreateFirewall, CreateNetwork, CreatePlacementGroup, CreateSshKey, Firewall,
-    Labels, Network, PlacementGroup, SshKey, Subnet, SubnetType, Target,
+    Action, Client, CreateFirewall, CreateNetwork, CreatePlacementGroup, CreateSshKey, ErrorCode,
+    Firewall, Labels, Network, PlacementGroup, SshKey, Subnet, SubnetType, Target,
 };
 use tokio::time::Instant;
 
@@ -162,11 +162,12 @@ async fn update_firewall(
     reapply: bool,
 ) -> Result<(), StepError> {
     if reapply {
-        let actions = client
-            .firewalls()
-            .apply_to(id, &[Target::label_selector(&wanted.selector)])
-            .await?;
-        wait(client, &actions).await?;
+        let target = Target::label_selector(&wanted.selector);
+        match client.firewalls().apply_to(id, &[target]).await {
+            // Somebody's request is still under way.
+            Err(error) if error.code() == Some(&ErrorCode::FirewallAlreadyApplied) => {}
+            actions => wait(client, &actions?).await?,
+        }
     }
     set_rules(client, id, wanted).await
 }
