@@ -133,7 +133,6 @@ async fn join(client: Client, cloud: &Cloud) -> Result<()> {
 }
 
 #[tokio::test]
-#[expect(clippy::print_stdout, reason = "says why it was not run")]
 async fn servers_a_cluster_and_the_spec_in_it() -> Result<()> {
     let kubernetes = Kubernetes::start().await?;
     let server = Sshd::start().await?;
