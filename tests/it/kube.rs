@@ -269,7 +269,12 @@ async fn the_schema_has_bounds_defaults_and_names() -> Result<()> {
         {
             continue;
         }
-        let manifest = Manifest::parse(&fs::read_to_string(&example)?, "example")?;
+        let mut manifest = Manifest::parse(&fs::read_to_string(&example)?, "example")?;
+        // Two examples may be of the same study.
+        let name = example
+            .file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned());
+        manifest.collector.metadata.name = name;
         let created = collectors
             .create(&PostParams::default(), &manifest.collector)
             .await;
