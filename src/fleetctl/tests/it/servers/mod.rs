@@ -188,9 +188,8 @@ impl Project {
                 other => panic!("{kind}: {other}"),
             };
             for thing in things {
-                let meta = &thing["meta"];
-                if meta["labels"]["researchfleet.io/fleet"] == "study" {
-                    found.push(format!("{kind} {}", meta["name"].as_str().unwrap()));
+                if thing["labels"]["researchfleet.io/fleet"] == "study" {
+                    found.push(format!("{kind} {}", thing["name"].as_str().unwrap()));
                 }
             }
         }
