@@ -9,8 +9,8 @@ use fleet_sim::random::Random;
 use super::Project;
 use crate::common::{Program, until};
 
-const HISTORIES: u64 = 6;
-const EVENTS: usize = 8;
+const HISTORIES: u64 = 5;
+const EVENTS: usize = 6;
 
 /// What can be a region, with its location.
 const REGIONS: [(&str, &str); 5] = [
@@ -34,6 +34,7 @@ async fn history(seed: u64) {
     let strangers = strangers(&project);
     let mut told = vec![format!("seed {seed}")];
     let mut regions = REGIONS.to_vec();
+    project.write(&regions, "");
     for _ in 0..EVENTS {
         let event = random.below(6);
         told.push(format!("{event}"));
