@@ -2,6 +2,7 @@
 
 use clap::Args;
 use fleet_store::{ArchiveOptions, Archived, Archiver, Destination, FileFormat, Month};
+use fleet_telemetry::allocator::give_back_freed_memory;
 use fleet_telemetry::logging::{self, Format};
 use jiff::Timestamp;
 use tracing::info;
@@ -50,6 +51,7 @@ pub(crate) async fn run(arguments: Archive) -> Result<(), Failure> {
         place,
     } = arguments;
     logging::init(Format::Auto, "info", std::io::stderr)?;
+    give_back_freed_memory();
     // Collection comes first where both share a processor.
     if let Err(error) = rustix::process::nice(19) {
         tracing::debug!(%error, "this process is as important as others");

@@ -1,7 +1,8 @@
 //! What every program of the fleet has: structured logs, Prometheus metrics, `/healthz` and `/readyz`,
-//! and an orderly end.
+//! an orderly end, and memory that is given back.
 
 pub mod admin;
+pub mod allocator;
 pub mod logging;
 mod process;
 pub mod readiness;

@@ -21,14 +21,15 @@ use crate::{
 
 const MILLION: u64 = 1_000_000;
 /// Archived while nothing else happens.
-const GROWTH: [(&str, u64); 4] = [
+const GROWTH: [(&str, u64); 5] = [
     ("2026-01", MILLION),
     ("2026-02", 2 * MILLION),
     ("2026-03", 4 * MILLION),
     ("2026-04", 8 * MILLION),
+    ("2026-05", 16 * MILLION),
 ];
 /// Archived while a collector writes.
-const BUSY: [(&str, u64); 2] = [("2026-05", 4 * MILLION), ("2026-06", 4 * MILLION)];
+const BUSY: [(&str, u64); 2] = [("2026-06", 4 * MILLION), ("2026-07", 4 * MILLION)];
 /// Records of the collector that writes as fast as it can.
 const FAST: u32 = 1_000_000;
 /// What the system before this one took at most, a second; for ten seconds.

@@ -1,6 +1,7 @@
 //! `fleetctl archive run`
 
 use fleet_store::{ArchiveError, ArchiveOptions, Archived, Archiver};
+use fleet_telemetry::allocator::give_back_freed_memory;
 use fleet_telemetry::logging::{self, Format};
 use jiff::Timestamp;
 use serde_json::json;
@@ -22,6 +23,7 @@ pub(super) async fn run(arguments: Run) -> Result<(), Failure> {
         output,
     } = arguments;
     logging::init(Format::Auto, "warn", std::io::stderr)?;
+    give_back_freed_memory();
     let mut options = ArchiveOptions::default();
     options.format = format;
     options.delete = !no_delete;

@@ -26,6 +26,13 @@ const BATCH: usize = 16_384;
 struct Packed {
     received_at: i64,
     seq: i64,
+    rest: Rest,
+}
+
+/// What is left of a row once its number and its time are written; aligned like the row, so that it can take its place.
+#[derive(Clone, Copy)]
+#[repr(align(8))]
+struct Rest {
     token: u32,
     username: u32,
     query: u32,
@@ -70,10 +77,12 @@ impl Group {
         self.rows.push(Packed {
             received_at: row.received_at,
             seq: row.seq,
-            token: row.token,
-            username,
-            query,
-            origin,
+            rest: Rest {
+                token: row.token,
+                username,
+                query,
+                origin,
+            },
         });
     }
 
@@ -131,13 +140,13 @@ impl Group {
     fn sort(&mut self) {
         let mut counts = vec![0_u32; self.usernames.len()];
         for row in &self.rows {
-            counts[row.username as usize] += 1;
+            counts[row.rest.username as usize] += 1;
         }
         let origins = &self.origins;
-        self.rows.sort_unstable_by_key(|row| {
-            let often = counts[row.username as usize].ilog2();
-            let client = origins[row.origin as usize].client;
-            (Reverse(often), row.username, client, row.seq)
+        self.rows.sort_unstable_by_key(|Packed { rest, seq, .. }| {
+            let often = counts[rest.username as usize].ilog2();
+            let client = origins[rest.origin as usize].client;
+            (Reverse(often), rest.username, client, *seq)
         });
     }
 
@@ -162,8 +171,16 @@ impl Group {
             .iter()
             .map(|(name, spool)| (text(name), text(spool)))
             .collect();
-        let client = |row: &Packed| &clients[origins[row.origin as usize].client as usize];
-        let origin = |row: &Packed| &origins[row.origin as usize];
+        let client = |row: &Packed| &clients[origins[row.rest.origin as usize].client as usize];
+        column::<ByteArrayType, W>(group, rows.iter().map(|row| client(row).0.clone()))?;
+        column::<ByteArrayType, W>(group, rows.iter().map(|row| client(row).1.clone()))?;
+        column::<Int64Type, W>(group, rows.iter().map(|row| row.seq))?;
+        column::<Int64Type, W>(group, rows.iter().map(|row| row.received_at))?;
+
+        // The dictionaries of the texts need the most memory: half of each row makes room for them.
+        let mut rows: Vec<_> = rows.into_iter().map(|row| row.rest).collect();
+        rows.shrink_to_fit();
+        let origin = |row: &Rest| &origins[row.origin as usize];
         let source = [
             Source::Parent,
             Source::Embedded,
@@ -171,23 +188,18 @@ impl Group {
             Source::Direct,
         ]
         .map(|source| text(source.as_str()));
-        let source = |row: &Packed| source[origin(row).source as usize].clone();
+        let source = |row: &Rest| source[origin(row).source as usize].clone();
         let of = |texts: &Frozen, number| ByteArray::from(texts.text(number));
-
-        column::<ByteArrayType, W>(group, rows.iter().map(|row| client(row).0.clone()))?;
-        column::<ByteArrayType, W>(group, rows.iter().map(|row| client(row).1.clone()))?;
-        column::<Int64Type, W>(group, rows.iter().map(|row| row.seq))?;
-        column::<Int64Type, W>(group, rows.iter().map(|row| row.received_at))?;
         column::<ByteArrayType, W>(group, rows.iter().map(|row| of(&usernames, row.username)))?;
         drop(usernames);
         column::<ByteArrayType, W>(group, rows.iter().map(|row| of(&queries, row.query)))?;
         drop(queries);
         column::<Int32Type, W>(group, rows.iter().map(|row| row.token.cast_signed()))?;
         column::<ByteArrayType, W>(group, rows.iter().map(source))?;
-        let level = |row: &Packed| origin(row).branch_level.cast_signed();
+        let level = |row: &Rest| origin(row).branch_level.cast_signed();
         column::<Int32Type, W>(group, rows.iter().map(level))?;
         column::<BoolType, W>(group, rows.iter().map(|row| origin(row).canary))?;
-        let raw = |row: &Packed| origin(row).query_raw.as_deref().map(ByteArray::from);
+        let raw = |row: &Rest| origin(row).query_raw.as_deref().map(ByteArray::from);
         optional_column(group, rows.iter().map(raw))
     }
 }
