@@ -4,12 +4,19 @@
     reason = "the derive repeats the structs where nothing can reach them"
 )]
 
+use std::collections::BTreeMap;
+
 use kube::{CustomResource, CustomResourceExt, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::archive::{Archive, Reports};
+use crate::database::Database;
 use crate::infrastructure::Infrastructure;
+use crate::policy::{DeletionPolicy, UpdatePolicy};
+use crate::resources::{Amounts, Resources, Volume};
 use crate::rules;
+use crate::status::ResearchCollectorStatus;
 
 /// One study: a fleet of collectors in several regions, and what becomes of what they record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, CustomResource, KubeSchema)]
@@ -23,13 +30,22 @@ use crate::rules;
     derive = "PartialEq",
     doc = "One study: a fleet of collectors in several regions, and what becomes of what they record.",
     validation = kube::core::Rule::new(rules::FLEET_NAME.rule).message(rules::FLEET_NAME.message),
-    printcolumn = r#"{"name": "Network", "type": "string", "jsonPath": ".spec.network"}"#,
+    status = "ResearchCollectorStatus",
+    printcolumn = r#"{"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].status"}"#,
+    printcolumn = r#"{"name": "Regions", "type": "string", "jsonPath": ".status.recording"}"#,
+    printcolumn = r#"{"name": "Searches/s", "type": "string", "jsonPath": ".status.searchesPerSecond"}"#,
+    printcolumn = r#"{"name": "Last archive", "type": "date", "jsonPath": ".status.lastArchive"}"#,
+    printcolumn = r#"{"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].reason", "priority": 1}"#,
+    printcolumn = r#"{"name": "Message", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].message", "priority": 1}"#,
+    printcolumn = r#"{"name": "Cost/month", "type": "string", "jsonPath": ".status.monthlyCost", "priority": 1}"#,
+    printcolumn = r#"{"name": "Network", "type": "string", "jsonPath": ".spec.network", "priority": 1}"#,
     printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = kube::core::Rule::new(rules::CANARY_SECRET.rule).message(rules::CANARY_SECRET.message),
-    validation = kube::core::Rule::new(rules::LOCATION_OF_WHAT.rule).message(rules::LOCATION_OF_WHAT.message)
+    validation = kube::core::Rule::new(rules::LOCATION_OF_WHAT.rule).message(rules::LOCATION_OF_WHAT.message),
+    validation = kube::core::Rule::new(rules::ARCHIVE_OF_WHAT.rule).message(rules::ARCHIVE_OF_WHAT.message)
 )]
 pub struct ResearchCollectorSpec {
     /// The network that is studied. Cannot be changed.
@@ -56,6 +72,25 @@ pub struct ResearchCollectorSpec {
     /// Where the fleet's machines come from. Without it the fleet runs on the machines that are there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub infrastructure: Option<Infrastructure>,
+    /// Months that are over become verified files and leave the database. Without it they stay where they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive: Option<Archive>,
+    /// The figures of days, kept up to date. Without it `fleetctl report` computes them when it is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reports: Option<Reports>,
+    /// How the fleet changes.
+    #[serde(default)]
+    pub update_policy: UpdatePolicy,
+    /// What becomes of the data when the fleet is deleted.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+    /// Collection rests: collectors end in order, and everything else goes on.
+    #[serde(default)]
+    pub suspend: bool,
+    /// The image of the collectors and jobs. Without it the operator's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
+    pub image: Option<String>,
 }
 
 /// A peer-to-peer network.
@@ -117,7 +152,10 @@ pub enum Duplicates {
 /// A region: one collector with one account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = kube::core::Rule::new(rules::TYPES_OF_WHAT.rule).message(rules::TYPES_OF_WHAT.message))]
+#[x_kube(
+    validation = kube::core::Rule::new(rules::TYPES_OF_WHAT.rule).message(rules::TYPES_OF_WHAT.message),
+    validation = kube::core::Rule::new(rules::NODE_OR_SERVER.rule).message(rules::NODE_OR_SERVER.message)
+)]
 pub struct Region {
     /// The name, which is the `client_id` of all its records.
     #[x_kube(
@@ -142,6 +180,50 @@ pub struct Region {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(min = 1, max = 32)))]
     pub server_types: Vec<String>,
+    /// Labels of the node on which a region without a `location` runs. Without any it may run on every node.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub node_selector: BTreeMap<String, String>,
+    /// What the collector is given.
+    #[serde(default = "default_region_resources")]
+    pub resources: Resources,
+    /// The volume of its spool, in which records wait for the database.
+    #[serde(default = "default_spool")]
+    pub spool: Volume,
+}
+
+fn default_region_resources() -> Resources {
+    Resources {
+        requests: Amounts {
+            cpu: Some("50m".to_owned()),
+            memory: Some("64Mi".to_owned()),
+        },
+        limits: Amounts {
+            cpu: None,
+            memory: Some("256Mi".to_owned()),
+        },
+    }
+}
+
+fn default_spool() -> Volume {
+    Volume::of("10Gi")
+}
+
+impl Region {
+    /// One with the defaults of a spec.
+    pub fn new(name: &str, credentials: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            credentials_secret_ref: SecretRef {
+                name: credentials.to_owned(),
+            },
+            listen: Listen::default(),
+            location: None,
+            server_types: Vec::new(),
+            node_selector: BTreeMap::new(),
+            resources: default_region_resources(),
+            spool: default_spool(),
+        }
+    }
 }
 
 /// A Secret in the same namespace.
@@ -226,21 +308,6 @@ pub struct Canary {
 
 fn default_per_hour() -> i32 {
     4
-}
-
-/// Where the records of all regions come together.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Database {
-    /// A Postgres that somebody else runs.
-    pub external: ExternalDatabase,
-}
-
-/// A Postgres that somebody else runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ExternalDatabase {
-    /// The Secret with the database's `url`, `postgres://user:password@host/database`.
-    pub url_secret_ref: SecretRef,
 }
 
 /// The CRD as YAML.

@@ -327,12 +327,13 @@ impl Manifest {
         }
     }
 
-    /// The URL of the database; `None` where the local store is the database.
+    /// The URL of the database; `None` where the local store is the database, as it is where the cluster would run one.
     pub fn database_url(&self) -> Result<Option<SecretString>, SecretError> {
-        let Some(database) = &self.collector.spec.database else {
+        let database = self.collector.spec.database.as_ref();
+        let Some(external) = database.and_then(|database| database.external.as_ref()) else {
             return Ok(None);
         };
-        let reference = &database.external.url_secret_ref;
+        let reference = &external.url_secret_ref;
         let value = self.value(reference, "spec.database.external.urlSecretRef", URL)?;
         let url = value.expose_secret().trim();
         let problem = match Url::parse(url) {

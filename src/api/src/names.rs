@@ -36,6 +36,11 @@ pub const REGION_LABEL: &str = "researchfleet.io/region";
 /// Label of a server: the digest of what it was told to do at its first boot, which no API gives back.
 pub const USER_DATA_LABEL: &str = "researchfleet.io/user-data";
 
+/// Key of a Secret: who may use a bucket.
+pub const ACCESS_KEY_ID: &str = "access-key-id";
+/// Key of a Secret: what proves it.
+pub const SECRET_ACCESS_KEY: &str = "secret-access-key";
+
 /// The environment variable with the token of the Hetzner Cloud, as the official tools read it.
 pub const HCLOUD_TOKEN: &str = "HCLOUD_TOKEN";
 /// The environment variable with another address of the Hetzner Cloud API, as the official tools read it.

@@ -5,11 +5,13 @@ use std::collections::HashSet;
 
 use ipnet::IpNet;
 
-use crate::collector::{
-    Canary, Database, ExternalDatabase, Listen, Region, ResearchCollector, ResearchCollectorSpec,
-};
+use crate::archive::{Archive, ArchiveDestination, Bucket, Reports};
+use crate::collector::{Canary, Listen, Region, ResearchCollector, ResearchCollectorSpec};
+use crate::database::{Backup, Database, ExternalDatabase, ManagedDatabase, Pooler};
 use crate::infrastructure::{ControlPlane, Hetzner, Infrastructure, PrivateNetwork};
 use crate::names::{CANARY_CLIENT, CONTROL_PLANE};
+use crate::policy::UpdatePolicy;
+use crate::resources::{Amounts, Resources, Volume};
 
 /// A rule of the CRD.
 #[derive(Debug, Clone, Copy)]
@@ -83,6 +85,61 @@ pub(crate) const PORTS_DIFFER: CelRule = CelRule {
     message: "port and obfuscatedPort must differ: leave obfuscatedPort away, or write 0 to offer none",
 };
 
+pub(crate) const QUANTITY: CelRule = CelRule {
+    rule: "isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))",
+    message: "write an amount as Kubernetes has it, for example 500m, 256Mi or 50Gi",
+};
+
+pub(crate) const ONLY_GROWS: CelRule = CelRule {
+    rule: "!isQuantity(self) || !isQuantity(oldSelf) || quantity(self).compareTo(quantity(oldSelf)) >= 0",
+    message: "a volume cannot shrink: write its present size or a larger one",
+};
+
+pub(crate) const CLASS_FIXED: CelRule = CelRule {
+    rule: "self == oldSelf",
+    message: "the class of a volume cannot be changed: take a backup, delete the volume, and restore it",
+};
+
+pub(crate) const SCHEDULE: CelRule = CelRule {
+    rule: r"self.matches('^(@(hourly|daily|weekly|monthly|yearly)|([0-9A-Za-z*/,-]+ ){4}[0-9A-Za-z*/,-]+)$')",
+    message: "write a time as cron has it, minute hour day month weekday, for example 0 2 1 * *",
+};
+
+pub(crate) const ONE_DATABASE: CelRule = CelRule {
+    rule: "has(self.external) != has(self.managed)",
+    message: "write one of external and managed, for example managed: {}",
+};
+
+pub(crate) const ONE_DESTINATION: CelRule = CelRule {
+    rule: "has(self.volume) != has(self.s3)",
+    message: "write one of volume and s3, for example volume: {size: 100Gi}",
+};
+
+pub(crate) const ARCHIVE_OF_WHAT: CelRule = CelRule {
+    rule: "has(self.database) || !(has(self.archive) || has(self.reports))",
+    message: "archive and reports work on a database: write database.managed or database.external, or leave them out",
+};
+
+pub(crate) const BUCKET: CelRule = CelRule {
+    rule: "self.matches('^[a-z0-9][a-z0-9.-]*[a-z0-9]$')",
+    message: "a bucket's name has lower-case letters, digits, dots and dashes",
+};
+
+pub(crate) const PREFIX: CelRule = CelRule {
+    rule: "self == '' || self.matches('^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$') && !self.contains('..')",
+    message: "write a prefix without a slash at either end, for example studies/2026",
+};
+
+pub(crate) const ENDPOINT: CelRule = CelRule {
+    rule: r"self.matches('^https?://[^\\s/@]+$')",
+    message: "write the address of the store without a path, for example https://fsn1.your-objectstorage.com",
+};
+
+pub(crate) const NODE_OR_SERVER: CelRule = CelRule {
+    rule: "!has(self.location) || !has(self.nodeSelector) || size(self.nodeSelector) == 0",
+    message: "a region with a location runs on its own server: leave location or nodeSelector out",
+};
+
 /// Something in a spec that is not allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {message}")]
@@ -103,6 +160,12 @@ pub fn validate(collector: &ResearchCollector) -> Vec<Violation> {
         canary,
         database,
         infrastructure,
+        archive,
+        reports,
+        update_policy,
+        deletion_policy: _,
+        suspend: _,
+        image,
     } = &collector.spec;
     let mut violations = Vec::new();
     let mut check = |holds: bool, path: String, message: &str| {
@@ -137,6 +200,9 @@ pub fn validate(collector: &ResearchCollector) -> Vec<Violation> {
             listen,
             location,
             server_types,
+            node_selector,
+            resources,
+            spool,
         } = region;
         check(is_region_name(name), at("name"), REGION_NAME.message);
         check(name != CANARY_CLIENT, at("name"), REGION_RESERVED.message);
@@ -180,6 +246,13 @@ pub fn validate(collector: &ResearchCollector) -> Vec<Violation> {
             at("name"),
             REGION_CONTROL_PLANE.message,
         );
+        check(
+            location.is_none() || node_selector.is_empty(),
+            at("nodeSelector"),
+            NODE_OR_SERVER.message,
+        );
+        check_resources(resources, &at("resources"), &mut check);
+        check_volume(spool, &at("spool"), &mut check);
         let fleet = collector.metadata.name.as_deref().unwrap_or_default();
         check(
             fleet.len() + name.len() < 63 && fleet.len() < 50,
@@ -210,16 +283,45 @@ pub fn validate(collector: &ResearchCollector) -> Vec<Violation> {
             "write a number from 1 to 60",
         );
     }
-    if let Some(Database {
-        external: ExternalDatabase { url_secret_ref },
-    }) = database
-    {
+    if let Some(database) = database {
+        check_database(database, &mut check);
+    }
+    check(
+        database.is_some() || (archive.is_none() && reports.is_none()),
+        "spec.database".to_owned(),
+        ARCHIVE_OF_WHAT.message,
+    );
+    if let Some(archive) = archive {
+        check_archive(archive, &mut check);
+    }
+    if let Some(Reports { schedule }) = reports {
         check(
-            !url_secret_ref.name.is_empty(),
-            "spec.database.external.urlSecretRef.name".to_owned(),
-            "write the name of the Secret with `url`",
+            is_schedule(schedule),
+            "spec.reports.schedule".to_owned(),
+            SCHEDULE.message,
         );
     }
+    let UpdatePolicy {
+        collectors: _,
+        deadline_minutes,
+        servers: _,
+        replace_not_ready_minutes,
+    } = update_policy;
+    check(
+        (1..=1440).contains(deadline_minutes),
+        "spec.updatePolicy.deadlineMinutes".to_owned(),
+        "write a number from 1 to 1440",
+    );
+    check(
+        (0..=1440).contains(replace_not_ready_minutes),
+        "spec.updatePolicy.replaceNotReadyMinutes".to_owned(),
+        "write a number from 1 to 1440, or 0 to replace none",
+    );
+    check(
+        image.as_ref().is_none_or(|image| !image.is_empty()),
+        "spec.image".to_owned(),
+        IMAGE,
+    );
     if let Some(Infrastructure { hetzner }) = infrastructure {
         check_hetzner(hetzner, &mut check);
     }
@@ -277,6 +379,178 @@ fn check_hetzner(hetzner: &Hetzner, check: &mut impl FnMut(bool, String, &str)) 
             IP_RANGE.message,
         );
     }
+}
+
+const IMAGE: &str = "write the name of an image, or leave it out";
+
+fn check_database(database: &Database, check: &mut impl FnMut(bool, String, &str)) {
+    let Database { external, managed } = database;
+    check(
+        external.is_some() != managed.is_some(),
+        "spec.database".to_owned(),
+        ONE_DATABASE.message,
+    );
+    if let Some(ExternalDatabase { url_secret_ref }) = external {
+        check(
+            !url_secret_ref.name.is_empty(),
+            "spec.database.external.urlSecretRef.name".to_owned(),
+            "write the name of the Secret with `url`",
+        );
+    }
+    let Some(ManagedDatabase {
+        image,
+        volume,
+        resources,
+        pooler: Pooler {
+            image: pooler,
+            replicas,
+        },
+        node_selector: _,
+        backup,
+    }) = managed
+    else {
+        return;
+    };
+    let at = |field: &str| format!("spec.database.managed.{field}");
+    check(!image.is_empty(), at("image"), IMAGE);
+    check_volume(volume, &at("volume"), check);
+    check_resources(resources, &at("resources"), check);
+    check(!pooler.is_empty(), at("pooler.image"), IMAGE);
+    check(
+        (0..=10).contains(replicas),
+        at("pooler.replicas"),
+        "write a number from 1 to 10, or 0 for none",
+    );
+    if let Some(Backup {
+        schedule,
+        keep,
+        volume,
+    }) = backup
+    {
+        check(
+            is_schedule(schedule),
+            at("backup.schedule"),
+            SCHEDULE.message,
+        );
+        check(
+            (1..=365).contains(keep),
+            at("backup.keep"),
+            "write a number from 1 to 365",
+        );
+        check_volume(volume, &at("backup.volume"), check);
+    }
+}
+
+fn check_archive(archive: &Archive, check: &mut impl FnMut(bool, String, &str)) {
+    let Archive {
+        schedule,
+        keep_months,
+        format: _,
+        destination: ArchiveDestination { volume, s3 },
+        resources,
+    } = archive;
+    let at = |field: &str| format!("spec.archive.{field}");
+    check(is_schedule(schedule), at("schedule"), SCHEDULE.message);
+    check(
+        (0..=120).contains(keep_months),
+        at("keepMonths"),
+        "write a number of months from 0 to 120",
+    );
+    check_resources(resources, &at("resources"), check);
+    check(
+        volume.is_some() != s3.is_some(),
+        at("destination"),
+        ONE_DESTINATION.message,
+    );
+    if let Some(volume) = volume {
+        check_volume(volume, &at("destination.volume"), check);
+    }
+    let Some(Bucket {
+        bucket,
+        prefix,
+        endpoint,
+        region: _,
+        credentials_secret_ref,
+    }) = s3
+    else {
+        return;
+    };
+    let at = |field: &str| format!("spec.archive.destination.s3.{field}");
+    check(is_bucket(bucket), at("bucket"), BUCKET.message);
+    check(is_prefix(prefix), at("prefix"), PREFIX.message);
+    check(
+        endpoint.as_deref().is_none_or(is_endpoint),
+        at("endpoint"),
+        ENDPOINT.message,
+    );
+    check(
+        !credentials_secret_ref.name.is_empty(),
+        at("credentialsSecretRef.name"),
+        "write the name of the Secret with `access-key-id` and `secret-access-key`",
+    );
+}
+
+fn check_resources(resources: &Resources, at: &str, check: &mut impl FnMut(bool, String, &str)) {
+    let Resources { requests, limits } = resources;
+    for (amounts, kind) in [(requests, "requests"), (limits, "limits")] {
+        let Amounts { cpu, memory } = amounts;
+        for (amount, what) in [(cpu, "cpu"), (memory, "memory")] {
+            check(
+                amount.as_deref().is_none_or(is_quantity),
+                format!("{at}.{kind}.{what}"),
+                QUANTITY.message,
+            );
+        }
+    }
+}
+
+fn check_volume(volume: &Volume, at: &str, check: &mut impl FnMut(bool, String, &str)) {
+    let Volume {
+        size,
+        storage_class_name: _,
+    } = volume;
+    check(is_quantity(size), format!("{at}.size"), QUANTITY.message);
+}
+
+/// As [`QUANTITY`] has it.
+fn is_quantity(text: &str) -> bool {
+    crate::resources::quantity(text).is_some_and(|amount| amount > 0.0)
+}
+
+/// As [`SCHEDULE`] has it.
+fn is_schedule(text: &str) -> bool {
+    let names = ["@hourly", "@daily", "@weekly", "@monthly", "@yearly"];
+    let fields: Vec<_> = text.split(' ').collect();
+    let fits = |c: char| c.is_ascii_alphanumeric() || "*/,-".contains(c);
+    let is_field = |field: &&str| !field.is_empty() && field.chars().all(fits);
+    names.contains(&text) || (fields.len() == 5 && fields.iter().all(is_field))
+}
+
+/// As [`BUCKET`] has it.
+fn is_bucket(name: &str) -> bool {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.' || c == '-';
+    let outer = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    (3..=63).contains(&name.len())
+        && name.chars().all(inner)
+        && name.starts_with(outer)
+        && name.ends_with(outer)
+}
+
+/// As [`PREFIX`] has it.
+fn is_prefix(prefix: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let is_part = |part: &str| !part.is_empty() && part.chars().all(fits);
+    prefix.is_empty() || (prefix.split('/').all(is_part) && !prefix.contains(".."))
+}
+
+/// As [`ENDPOINT`] has it.
+fn is_endpoint(endpoint: &str) -> bool {
+    let host = ["https://", "http://"]
+        .iter()
+        .find_map(|scheme| endpoint.strip_prefix(scheme));
+    host.is_some_and(|host| {
+        !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || c == '/' || c == '@')
+    })
 }
 
 /// A range of RFC 1918 with at least 256 addresses.

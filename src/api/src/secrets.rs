@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::collector::{
-    Canary, Database, ExternalDatabase, Privacy, ResearchCollectorSpec, SecretRef,
-};
+use crate::archive::{Archive, ArchiveDestination};
+use crate::collector::{Canary, Privacy, ResearchCollectorSpec, SecretRef};
+use crate::database::{Database, ExternalDatabase};
 use crate::infrastructure::{Hetzner, Infrastructure};
 
 impl ResearchCollectorSpec {
@@ -22,6 +22,12 @@ impl ResearchCollectorSpec {
             canary,
             database,
             infrastructure,
+            archive,
+            reports: _,
+            update_policy: _,
+            deletion_policy: _,
+            suspend: _,
+            image: _,
         } = self;
         let regions = regions.iter().map(|region| &region.credentials_secret_ref);
         let canary = canary.as_ref().map(
@@ -30,11 +36,19 @@ impl ResearchCollectorSpec {
                  per_hour: _,
              }| credentials_secret_ref,
         );
-        let database = database.as_ref().map(
-            |Database {
-                 external: ExternalDatabase { url_secret_ref },
-             }| url_secret_ref,
-        );
+        let database = database
+            .as_ref()
+            .and_then(
+                |Database {
+                     external,
+                     managed: _,
+                 }| external.as_ref(),
+            )
+            .map(|ExternalDatabase { url_secret_ref }| url_secret_ref);
+        let bucket = archive.as_ref().and_then(|Archive { destination, .. }| {
+            let ArchiveDestination { volume: _, s3 } = destination;
+            s3.as_ref().map(|bucket| &bucket.credentials_secret_ref)
+        });
         let hetzner = infrastructure
             .as_ref()
             .and_then(|Infrastructure { hetzner }| {
@@ -47,7 +61,8 @@ impl ResearchCollectorSpec {
             .chain(key_secret_ref)
             .chain(canary)
             .chain(database)
-            .chain(hetzner);
+            .chain(hetzner)
+            .chain(bucket);
         all.map(|SecretRef { name }| name.as_str()).collect()
     }
 }

@@ -194,7 +194,10 @@ fn wrong_specs_are_told_what_is_wrong_and_where() {
             more("canari: {credentialsSecretRef: {name: bird}}"),
             "no field `spec.canari`, did you mean `canary`?",
         ),
-        (more("database: {}"), "missing field `external`"),
+        (
+            more("database: {}"),
+            "spec.database: write one of external and managed",
+        ),
         (
             more("database: {extrenal: {urlSecretRef: {name: d}}}"),
             "no field `spec.database.extrenal`, did you mean `external`?",

@@ -169,6 +169,9 @@ impl Fleet {
                 credentials_secret_ref: _,
                 location: _,
                 server_types: _,
+                node_selector: _,
+                resources: _,
+                spool: _,
             } = region;
             let config = session::Config {
                 listen_port: port(listen.port).unwrap_or_default(),
