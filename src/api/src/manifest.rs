@@ -11,7 +11,9 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::collector::{Region, ResearchCollector, SecretRef};
-use crate::names::{GROUP, KEY, KIND, PASSWORD, TOKEN, URL, USERNAME, VERSION};
+use crate::names::{
+    ACCESS_KEY_ID, GROUP, KEY, KIND, PASSWORD, SECRET_ACCESS_KEY, TOKEN, URL, USERNAME, VERSION,
+};
 use crate::rules::{Violation, validate};
 
 /// A file that cannot be used.
@@ -259,6 +261,18 @@ impl Manifest {
         })
     }
 
+    /// A collector and the Secrets that are there.
+    pub fn new(
+        collector: ResearchCollector,
+        secrets: BTreeMap<String, BTreeMap<String, SecretString>>,
+    ) -> Self {
+        Self {
+            collector,
+            ignored: Vec::new(),
+            secrets: secrets.into_iter().collect(),
+        }
+    }
+
     /// The collector's name.
     pub fn name(&self) -> &str {
         self.collector.metadata.name.as_deref().unwrap_or_default()
@@ -372,6 +386,18 @@ impl Manifest {
         };
         let field = "spec.infrastructure.hetzner.tokenSecretRef";
         Ok(Some(self.value(reference, field, TOKEN)?.clone()))
+    }
+
+    /// Who may use the bucket for archives, and what proves it; `None` where the spec names no bucket.
+    pub fn bucket_credentials(&self) -> Result<Option<(SecretString, SecretString)>, SecretError> {
+        let archive = self.collector.spec.archive.as_ref();
+        let Some(bucket) = archive.and_then(|archive| archive.destination.s3.as_ref()) else {
+            return Ok(None);
+        };
+        let field = "spec.archive.destination.s3.credentialsSecretRef";
+        let value = |key| self.value(&bucket.credentials_secret_ref, field, key);
+        let (id, key) = (value(ACCESS_KEY_ID)?, value(SECRET_ACCESS_KEY)?);
+        Ok(Some((id.clone(), key.clone())))
     }
 
     /// The key that pseudonyms are made with; `None` where the spec names no Secret for it.

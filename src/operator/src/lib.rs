@@ -3,4 +3,5 @@
 
 pub mod cloud_init;
 pub mod cluster;
+pub mod fleet;
 pub mod servers;

@@ -1,0 +1,133 @@
+//! What is there of one fleet, as it was last seen.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use fleet_api::names::{FLEET_LABEL, REGION_LABEL};
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::batch::v1::{CronJob, Job};
+use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod};
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt as _;
+
+use super::names::{COMPONENT, Component};
+
+/// What is there of one fleet.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// Collectors and the database, by name.
+    pub stateful_sets: BTreeMap<String, Arc<StatefulSet>>,
+    /// The pooler.
+    pub deployments: BTreeMap<String, Arc<Deployment>>,
+    /// Migrations, and runs of what is done from time to time.
+    pub jobs: BTreeMap<String, Arc<Job>>,
+    /// What is done from time to time.
+    pub cron_jobs: BTreeMap<String, Arc<CronJob>>,
+    /// All pods.
+    pub pods: BTreeMap<String, Arc<Pod>>,
+    /// Volumes.
+    pub claims: BTreeMap<String, Arc<PersistentVolumeClaim>>,
+    /// The nodes of the cluster.
+    pub nodes: BTreeMap<String, Arc<Node>>,
+}
+
+/// How a job ended, if it did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobState {
+    /// It is not there.
+    Missing,
+    /// It runs, or waits.
+    Running,
+    /// It is done.
+    Complete,
+    /// It was given up.
+    Failed {
+        /// Why.
+        message: String,
+        /// When.
+        at: Option<Timestamp>,
+    },
+}
+
+impl Found {
+    /// Whether the database takes connections.
+    pub fn database_ready(&self, name: &str) -> bool {
+        let set = self.stateful_sets.get(name);
+        set.is_some_and(|set| super::rollout::records(set))
+    }
+
+    /// How a job ended.
+    pub fn job(&self, name: &str) -> JobState {
+        self.jobs
+            .get(name)
+            .map_or(JobState::Missing, |job| job_state(job))
+    }
+
+    /// The newest pod of a region's collector.
+    pub fn collector_pod(&self, region: &str) -> Option<&Pod> {
+        let is_of = |pod: &&Arc<Pod>| {
+            let labels = pod.labels();
+            labels.get(REGION_LABEL).is_some_and(|of| of == region)
+                && labels.get(COMPONENT).map(String::as_str) == Some(Component::Collector.as_str())
+        };
+        let pods = self.pods.values().filter(is_of);
+        pods.max_by_key(|pod| pod.creation_timestamp())
+            .map(|pod| &**pod)
+    }
+
+    /// Whether a collector of any region still runs.
+    pub fn collects(&self) -> bool {
+        self.pods.values().any(|pod| {
+            pod.labels().get(COMPONENT).map(String::as_str) == Some(Component::Collector.as_str())
+        })
+    }
+}
+
+/// How a job ended.
+pub fn job_state(job: &Job) -> JobState {
+    let conditions = job.status.iter().flat_map(|status| &status.conditions);
+    for condition in conditions.flatten().filter(|found| found.status == "True") {
+        match condition.type_.as_str() {
+            "Complete" => return JobState::Complete,
+            "Failed" => {
+                return JobState::Failed {
+                    message: condition.message.clone().unwrap_or_default(),
+                    at: condition.last_transition_time.as_ref().map(|time| time.0),
+                };
+            }
+            _ => {}
+        }
+    }
+    JobState::Running
+}
+
+/// What keeps a pod from running, in words; nothing where it runs, or is only on its way.
+pub fn trouble(pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref()?;
+    let containers = status.container_statuses.iter().flatten();
+    for container in containers.chain(status.init_container_statuses.iter().flatten()) {
+        let waiting = container
+            .state
+            .as_ref()
+            .and_then(|state| state.waiting.as_ref());
+        let Some(waiting) = waiting else { continue };
+        let reason = waiting.reason.clone().unwrap_or_default();
+        if ["ContainerCreating", "PodInitializing"].contains(&reason.as_str()) {
+            continue;
+        }
+        let message = waiting.message.clone().unwrap_or_default();
+        let colon = if message.is_empty() { "" } else { ": " };
+        return Some(format!("{}: {reason}{colon}{message}", container.name));
+    }
+    let conditions = status.conditions.iter().flatten();
+    let unplaced = conditions
+        .filter(|condition| condition.type_ == "PodScheduled" && condition.status == "False")
+        .find_map(|condition| condition.message.clone());
+    unplaced.map(|message| format!("no node takes it: {message}"))
+}
+
+/// The fleet that an object belongs to, by its label.
+pub fn fleet_of<K: kube::Resource>(object: &K) -> Option<&str> {
+    let labels = object.meta().labels.as_ref()?;
+    labels.get(FLEET_LABEL).map(String::as_str)
+}
