@@ -3,4 +3,5 @@
 
 pub mod cloud_init;
 pub mod cluster;
+pub mod keeper;
 pub mod servers;
