@@ -35,6 +35,11 @@ pub const ROLE_LABEL: &str = "researchfleet.io/role";
 pub const REGION_LABEL: &str = "researchfleet.io/region";
 /// Label of a server: the digest of what it was told to do at its first boot, which no API gives back.
 pub const USER_DATA_LABEL: &str = "researchfleet.io/user-data";
+/// Label of a server: when it was last rebuilt, in seconds since 1970, since its age says nothing about its disk.
+pub const REBUILT_LABEL: &str = "researchfleet.io/rebuilt";
+
+/// Annotation of a node: it takes no pods because its server is going to be changed, and by nobody else's wish.
+pub const DRAINED: &str = "researchfleet.io/drained";
 
 /// Key of a Secret: who may use a bucket.
 pub const ACCESS_KEY_ID: &str = "access-key-id";

@@ -4,6 +4,7 @@ mod archive;
 mod collect;
 mod database;
 mod migrate;
+mod operator;
 mod report;
 
 use std::io::Write;
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use fleet_collector::{SpecFileError, StartError};
+use fleet_operator::OperatorError;
 use fleet_store::ArchiveError;
 use fleet_store::postgres::PostgresError;
 use fleet_store::report::LoadError;
@@ -36,6 +38,8 @@ enum Command {
     Report(report::Report),
     /// Make the database's tables, or change them to this version
     Migrate(database::DatabaseUrl),
+    /// Keep the fleets of a Kubernetes cluster as their specs want them, until SIGTERM
+    Operator(operator::OperatorArgs),
 }
 
 #[tokio::main]
@@ -45,6 +49,7 @@ async fn main() -> ExitCode {
         Command::Archive(arguments) => archive::run(arguments).await,
         Command::Report(arguments) => report::run(arguments).await,
         Command::Migrate(arguments) => migrate::run(arguments).await,
+        Command::Operator(arguments) => operator::run(arguments).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -93,7 +98,7 @@ macro_rules! hinted {
     )*};
 }
 
-hinted! { ArchiveError, LoadError, StartError, PostgresError }
+hinted! { ArchiveError, LoadError, OperatorError, StartError, PostgresError }
 
 impl From<SpecFileError> for Failure {
     fn from(error: SpecFileError) -> Self {

@@ -2,8 +2,10 @@
 //! the operator is installed, a spec is applied, and taken away again. Each step can be broken off anywhere and taken
 //! again.
 
+mod advertised;
 mod apply;
 mod connect;
+mod drain;
 mod error;
 mod file;
 mod install;
@@ -14,12 +16,14 @@ mod remove;
 mod ssh;
 mod token;
 
+pub use self::advertised::advertised_address;
 pub use self::apply::apply;
 pub use self::connect::Cluster;
+pub use self::drain::{drain, uncordon};
 pub use self::error::ClusterError;
 pub use self::install::{NAMESPACE, OPERATOR, install, wait_for_operator};
 pub use self::kubeconfig::{Kubeconfig, KubeconfigError, Waiting, fetch};
-pub use self::nodes::{NodeState, forget_node, wait_for_nodes};
+pub use self::nodes::{NodeState, forget_node, label_node, list_nodes, wait_for_nodes};
 pub use self::object::{Applied, Outcome};
 pub use self::remove::{Removed, remove};
 pub use self::ssh::{Ssh, SshError, forget_host};

@@ -6,9 +6,11 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Node, Secret};
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams};
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::connect::Cluster;
+use super::drain::patch;
 use super::error::ClusterError;
 
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -76,13 +78,30 @@ pub async fn forget_node(cluster: &Cluster, name: &str) -> Result<(), ClusterErr
     gone(&format!("Secret/{password}"), secret)
 }
 
+/// All nodes of the cluster, as they are now.
+pub async fn list_nodes(cluster: &Cluster) -> Result<Vec<Node>, ClusterError> {
+    let nodes: Api<Node> = Api::all(cluster.client());
+    let nodes = nodes.list(&ListParams::default()).await;
+    Ok(nodes
+        .map_err(|error| cluster.failed("the nodes", error))?
+        .items)
+}
+
+/// Puts labels on a node, if it is there. Those that it has besides stay.
+pub async fn label_node(
+    cluster: &Cluster,
+    name: &str,
+    labels: &BTreeMap<String, String>,
+) -> Result<(), ClusterError> {
+    let labels = json!({"metadata": {"labels": labels}});
+    patch(cluster, name, &labels).await.map(drop)
+}
+
 async fn states(
     cluster: &Cluster,
     names: &[&str],
 ) -> Result<BTreeMap<String, NodeState>, ClusterError> {
-    let nodes: Api<Node> = Api::all(cluster.client());
-    let nodes = nodes.list(&ListParams::default()).await;
-    let nodes = nodes.map_err(|error| cluster.failed("the nodes", error))?;
+    let nodes = list_nodes(cluster).await?;
     let state = |name: &&str| {
         let node = nodes.iter().find(|node| node.name_any() == **name);
         ((*name).to_owned(), node.map_or(NodeState::Missing, state))

@@ -16,13 +16,13 @@ use serde::de::DeserializeOwned;
 
 use super::build::Objects;
 use super::error::Error;
-use super::names::{OPERATOR, digest};
+use super::names::{OPERATOR, collector, digest};
 use super::stores::{Stores, of};
 use super::valid::Fleet;
 
 /// What was written, so that it is not written again as long as nobody changes it. A new process writes all once.
 #[derive(Debug, Default)]
-pub struct Written(Mutex<HashMap<(String, String, String), Mark>>);
+pub(crate) struct Written(Mutex<HashMap<(String, String, String), Mark>>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Mark {
@@ -43,7 +43,7 @@ pub(super) struct Apply<'a> {
 impl Apply<'_> {
     /// Writes all objects, in the order in which they need each other. The first that is refused does not hold up the
     /// others; its error is given at the end.
-    pub async fn run(&self, objects: Objects) -> Result<(), Error> {
+    pub(crate) async fn run(&self, objects: Objects) -> Result<(), Error> {
         let Objects {
             service_accounts,
             secrets,
@@ -97,7 +97,7 @@ impl Apply<'_> {
 
     /// Deletes what belongs to the fleet and is not among the wanted. Never before everything wanted was written. Volumes
     /// and Secrets are not deleted: they hold data.
-    pub async fn prune(&self, wanted: &Wanted) -> Result<(), Error> {
+    pub(crate) async fn prune(&self, wanted: &Wanted) -> Result<(), Error> {
         let stores = self.stores;
         let Wanted {
             stateful_sets,
@@ -214,7 +214,7 @@ impl Apply<'_> {
 
 /// The names that stay, of each kind that is pruned.
 #[derive(Debug, Default)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     stateful_sets: Names<StatefulSet>,
     deployments: Names<k8s_openapi::api::apps::v1::Deployment>,
     jobs: Names<k8s_openapi::api::batch::v1::Job>,
@@ -228,7 +228,7 @@ pub struct Wanted {
 
 impl Wanted {
     /// All of these.
-    pub fn of(objects: &Objects) -> Self {
+    pub(crate) fn of(objects: &Objects) -> Self {
         Self {
             stateful_sets: Names::of(objects.databases.iter().chain(&objects.collectors)),
             deployments: Names::of(&objects.deployments),
@@ -240,6 +240,15 @@ impl Wanted {
             network_policies: Names::of(&objects.network_policies),
             disruption_budgets: Names::of(&objects.disruption_budgets),
         }
+    }
+}
+
+impl Wanted {
+    /// Collectors that are not written now stay all the same.
+    pub(crate) fn keep_collectors(&mut self, fleet: &Fleet) {
+        let names = fleet.regions().iter();
+        let names = names.map(|region| collector(&fleet.name, &region.name));
+        self.stateful_sets.names.extend(names);
     }
 }
 
@@ -275,7 +284,7 @@ impl<K: Resource> Names<K> {
 }
 
 /// A kind that can be written in a namespace.
-pub trait Kind:
+pub(crate) trait Kind:
     Resource<DynamicType = (), Scope = NamespaceResourceScope>
     + Clone
     + Debug
@@ -294,7 +303,7 @@ impl<K> Kind for K where
 }
 
 /// Deletes exactly the object that was seen. What is gone already is a success.
-pub async fn delete<K: Kind>(client: &Client, seen: &ObjectMeta) -> Result<(), Error> {
+pub(crate) async fn delete<K: Kind>(client: &Client, seen: &ObjectMeta) -> Result<(), Error> {
     let name = seen.name.clone().unwrap_or_default();
     let namespace = seen.namespace.clone().unwrap_or_default();
     let api: Api<K> = Api::namespaced(client.clone(), &namespace);
@@ -330,7 +339,7 @@ impl Written {
     }
 
     /// Forgets what was written of a namespace's fleet that is gone.
-    pub fn forget(&self, namespace: &str, fleet: &str) {
+    pub(crate) fn forget(&self, namespace: &str, fleet: &str) {
         let mut marks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let prefix = format!("{fleet}-");
         marks.retain(|(_, of, name), _| of != namespace || !name.starts_with(&prefix));

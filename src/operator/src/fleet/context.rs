@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use fleet_api::ResearchCollector;
 use kube::Client;
-use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::events::Recorder;
 use kube::runtime::reflector::Store;
 use tokio::time::Instant;
 
 use super::apply::Written;
 use super::build::Credentials;
-use super::names::OPERATOR;
 use super::rates::Rates;
 use super::servers::Servers;
 use super::stores::Stores;
@@ -24,33 +23,33 @@ const BELIEVED: Duration = Duration::from_mins(10);
 
 /// What can be set.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The image of collectors and jobs where a spec names none.
-    pub image: String,
+    pub(crate) image: String,
     /// How long after a look that changed nothing a fleet is looked at again.
-    pub resync: Duration,
+    pub(crate) resync: Duration,
 }
 
 /// What every look at a fleet needs.
-pub struct Context {
+pub(crate) struct Context {
     /// The API server.
-    pub client: Client,
+    pub(crate) client: Client,
     /// What is watched.
-    pub stores: Stores,
+    pub(crate) stores: Stores,
     /// All fleets.
-    pub fleets: Store<ResearchCollector>,
+    pub(crate) fleets: Store<ResearchCollector>,
     /// What was written.
-    pub written: Written,
+    pub(crate) written: Written,
     /// What collectors record.
-    pub rates: Arc<Rates>,
+    pub(crate) rates: Arc<Rates>,
     /// Servers.
-    pub servers: Servers,
+    pub(crate) servers: Servers,
     /// What is counted.
-    pub metrics: Metrics,
+    pub(crate) metrics: Metrics,
     /// What can be set.
-    pub settings: Settings,
+    pub(crate) settings: Settings,
     /// Tells people.
-    pub recorder: Recorder,
+    pub(crate) recorder: Recorder,
     credentials: Mutex<HashMap<String, (Instant, Credentials)>>,
     failures: Mutex<HashMap<String, u32>>,
 }
@@ -63,7 +62,8 @@ impl fmt::Debug for Context {
 
 impl Context {
     /// With nothing in memory.
-    pub fn new(
+    #[expect(clippy::too_many_arguments, reason = "it is put together in one place")]
+    pub(crate) fn new(
         client: Client,
         stores: Stores,
         fleets: Store<ResearchCollector>,
@@ -71,13 +71,10 @@ impl Context {
         servers: Servers,
         metrics: Metrics,
         settings: Settings,
+        recorder: Recorder,
     ) -> Self {
-        let reporter = Reporter {
-            controller: OPERATOR.to_owned(),
-            instance: std::env::var("HOSTNAME").ok(),
-        };
         Self {
-            recorder: Recorder::new(client.clone(), reporter),
+            recorder,
             client,
             stores,
             fleets,
@@ -92,20 +89,26 @@ impl Context {
     }
 
     /// The passwords of a fleet, if they were read lately.
-    pub fn known_credentials(&self, uid: &str) -> Option<Credentials> {
-        let known = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn known_credentials(&self, uid: &str) -> Option<Credentials> {
+        let known = self
+            .credentials
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let (since, credentials) = known.get(uid)?;
         (since.elapsed() < BELIEVED).then(|| credentials.clone())
     }
 
     /// Keeps what was read.
-    pub fn know_credentials(&self, uid: &str, credentials: Credentials) {
-        let mut known = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn know_credentials(&self, uid: &str, credentials: Credentials) {
+        let mut known = self
+            .credentials
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         known.insert(uid.to_owned(), (Instant::now(), credentials));
     }
 
     /// One more failure in a row; how many there were before.
-    pub fn failed(&self, uid: &str) -> u32 {
+    pub(crate) fn failed(&self, uid: &str) -> u32 {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         let count = failures.entry(uid.to_owned()).or_default();
         *count += 1;
@@ -113,17 +116,20 @@ impl Context {
     }
 
     /// It went well.
-    pub fn succeeded(&self, uid: &str) {
+    pub(crate) fn succeeded(&self, uid: &str) {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         failures.remove(uid);
     }
 
     /// Forgets a fleet that is gone.
-    pub fn forget(&self, namespace: &str, name: &str, uid: &str) {
+    pub(crate) fn forget(&self, namespace: &str, name: &str, uid: &str) {
         self.succeeded(uid);
         self.written.forget(namespace, name);
         self.rates.forget(namespace, name);
-        let mut known = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self
+            .credentials
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         known.remove(uid);
     }
 }

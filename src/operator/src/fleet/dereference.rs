@@ -45,7 +45,8 @@ fn read(secret: Secret) -> FoundSecret {
 fn values(secret: Secret) -> BTreeMap<String, SecretString> {
     let data = secret.data.unwrap_or_default().into_iter();
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    data.map(|(key, bytes)| (key, text(bytes.0).into())).collect()
+    data.map(|(key, bytes)| (key, text(bytes.0).into()))
+        .collect()
 }
 
 /// What became of the Secrets that the operator makes.
@@ -105,8 +106,7 @@ async fn get(api: &Api<Secret>, name: &str) -> Result<Option<Secret>, Error> {
 
 /// Whether there is a volume. Asked of the API server, not of what was seen.
 async fn is_there(context: &Context, fleet: &Fleet, volume: &str) -> Result<bool, Error> {
-    let api: Api<PersistentVolumeClaim> =
-        Api::namespaced(context.client.clone(), &fleet.namespace);
+    let api: Api<PersistentVolumeClaim> = Api::namespaced(context.client.clone(), &fleet.namespace);
     let claim = api.get_metadata_opt(volume).await;
     let claim = claim.map_err(Error::kubernetes(format!("read the volume {volume}")))?;
     Ok(claim.is_some())

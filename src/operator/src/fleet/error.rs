@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Why a fleet could not be looked at to the end. Each is tried again, later and later.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The API server did not do something, or did not answer.
     #[error("cannot {what}")]
     Kubernetes {
@@ -29,7 +29,7 @@ impl Error {
     }
 
     /// One word for metrics.
-    pub fn reason(&self) -> &'static str {
+    pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::Kubernetes { source, .. } => match &**source {
                 kube::Error::Api(status) if status.is_conflict() => "conflict",
@@ -44,7 +44,7 @@ impl Error {
     }
 
     /// What the API server has against what was to be written; nothing where trying again may help.
-    pub fn refusal(&self) -> Option<String> {
+    pub(crate) fn refusal(&self) -> Option<String> {
         match self {
             Self::Kubernetes { what, source } => match &**source {
                 kube::Error::Api(status) if is_refused(status) => {
@@ -63,7 +63,7 @@ fn is_refused(status: &kube::core::Status) -> bool {
 }
 
 /// How long is waited after so many failures in a row: doubling from half a second to five minutes, with jitter.
-pub fn pause(failures: u32) -> Duration {
+pub(crate) fn pause(failures: u32) -> Duration {
     const FIRST: Duration = Duration::from_millis(500);
     const LONGEST: Duration = Duration::from_mins(5);
     let pause = FIRST.saturating_mul(1 << failures.min(16)).min(LONGEST);

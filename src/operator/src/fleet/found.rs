@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fleet_api::names::{FLEET_LABEL, REGION_LABEL};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
-use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 
@@ -14,26 +14,24 @@ use super::names::{COMPONENT, Component};
 
 /// What is there of one fleet.
 #[derive(Debug, Clone, Default)]
-pub struct Found {
+pub(crate) struct Found {
     /// Collectors and the database, by name.
-    pub stateful_sets: BTreeMap<String, Arc<StatefulSet>>,
+    pub(crate) stateful_sets: BTreeMap<String, Arc<StatefulSet>>,
     /// The pooler.
-    pub deployments: BTreeMap<String, Arc<Deployment>>,
+    pub(crate) deployments: BTreeMap<String, Arc<Deployment>>,
     /// Migrations, and runs of what is done from time to time.
-    pub jobs: BTreeMap<String, Arc<Job>>,
+    pub(crate) jobs: BTreeMap<String, Arc<Job>>,
     /// What is done from time to time.
-    pub cron_jobs: BTreeMap<String, Arc<CronJob>>,
+    pub(crate) cron_jobs: BTreeMap<String, Arc<CronJob>>,
     /// All pods.
-    pub pods: BTreeMap<String, Arc<Pod>>,
+    pub(crate) pods: BTreeMap<String, Arc<Pod>>,
     /// Volumes.
-    pub claims: BTreeMap<String, Arc<PersistentVolumeClaim>>,
-    /// The nodes of the cluster.
-    pub nodes: BTreeMap<String, Arc<Node>>,
+    pub(crate) claims: BTreeMap<String, Arc<PersistentVolumeClaim>>,
 }
 
 /// How a job ended, if it did.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum JobState {
+pub(crate) enum JobState {
     /// It is not there.
     Missing,
     /// It runs, or waits.
@@ -51,20 +49,20 @@ pub enum JobState {
 
 impl Found {
     /// Whether the database takes connections.
-    pub fn database_ready(&self, name: &str) -> bool {
+    pub(crate) fn database_ready(&self, name: &str) -> bool {
         let set = self.stateful_sets.get(name);
         set.is_some_and(|set| super::rollout::records(set))
     }
 
     /// How a job ended.
-    pub fn job(&self, name: &str) -> JobState {
+    pub(crate) fn job(&self, name: &str) -> JobState {
         self.jobs
             .get(name)
             .map_or(JobState::Missing, |job| job_state(job))
     }
 
     /// The newest pod of a region's collector.
-    pub fn collector_pod(&self, region: &str) -> Option<&Pod> {
+    pub(crate) fn collector_pod(&self, region: &str) -> Option<&Pod> {
         let is_of = |pod: &&Arc<Pod>| {
             let labels = pod.labels();
             labels.get(REGION_LABEL).is_some_and(|of| of == region)
@@ -74,17 +72,10 @@ impl Found {
         pods.max_by_key(|pod| pod.creation_timestamp())
             .map(|pod| &**pod)
     }
-
-    /// Whether a collector of any region still runs.
-    pub fn collects(&self) -> bool {
-        self.pods.values().any(|pod| {
-            pod.labels().get(COMPONENT).map(String::as_str) == Some(Component::Collector.as_str())
-        })
-    }
 }
 
 /// How a job ended.
-pub fn job_state(job: &Job) -> JobState {
+pub(crate) fn job_state(job: &Job) -> JobState {
     let conditions = job.status.iter().flat_map(|status| &status.conditions);
     for condition in conditions.flatten().filter(|found| found.status == "True") {
         match condition.type_.as_str() {
@@ -102,7 +93,7 @@ pub fn job_state(job: &Job) -> JobState {
 }
 
 /// What keeps a pod from running, in words; nothing where it runs, or is only on its way.
-pub fn trouble(pod: &Pod) -> Option<String> {
+pub(crate) fn trouble(pod: &Pod) -> Option<String> {
     let status = pod.status.as_ref()?;
     let containers = status.container_statuses.iter().flatten();
     for container in containers.chain(status.init_container_statuses.iter().flatten()) {
@@ -127,7 +118,7 @@ pub fn trouble(pod: &Pod) -> Option<String> {
 }
 
 /// The fleet that an object belongs to, by its label.
-pub fn fleet_of<K: kube::Resource>(object: &K) -> Option<&str> {
+pub(crate) fn fleet_of<K: kube::Resource>(object: &K) -> Option<&str> {
     let labels = object.meta().labels.as_ref()?;
     labels.get(FLEET_LABEL).map(String::as_str)
 }

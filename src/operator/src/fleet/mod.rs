@@ -3,14 +3,25 @@
 //! `dereference` reads everything that a spec refers to and everything that is there; `validate` (in `valid`) and
 //! `build` are pure; `apply` writes, and deletes what is no longer wanted; `status` tells how the fleet is.
 
-pub mod apply;
-pub mod build;
-pub mod error;
+mod apply;
+mod archive_health;
+pub(crate) mod build;
+mod context;
+mod controller;
+mod dereference;
+mod error;
+mod finalize;
 mod found;
-pub mod names;
-pub mod rollout;
+mod names;
+mod rates;
+mod reconcile;
+mod rollout;
+mod servers;
+mod status;
 mod stores;
-pub mod valid;
+mod valid;
 
-pub use self::found::{Found, JobState};
-pub use self::stores::{Scope, Stores};
+pub(crate) use self::context::Settings;
+pub(crate) use self::controller::{check_definition, client, run};
+pub(crate) use self::names::OPERATOR;
+pub(crate) use self::stores::Scope;

@@ -8,27 +8,27 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use sha2::{Digest, Sha256};
 
 /// Who has written a field, in the cluster's records, and the label of all that the operator makes.
-pub const OPERATOR: &str = "fleet-operator";
+pub(crate) const OPERATOR: &str = "fleet-operator";
 /// The label that says so.
-pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+pub(crate) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The label of what an object is for.
-pub const COMPONENT: &str = "app.kubernetes.io/component";
+pub(crate) const COMPONENT: &str = "app.kubernetes.io/component";
 
 /// Annotation: the digest of a collector's pod template as the spec wants it.
-pub const TEMPLATE: &str = "researchfleet.io/template";
+pub(crate) const TEMPLATE: &str = "researchfleet.io/template";
 /// Annotation: since when a collector has its template.
-pub const UPDATED: &str = "researchfleet.io/updated";
+pub(crate) const UPDATED: &str = "researchfleet.io/updated";
 /// Annotation of a pod: the digest of what it reads when it starts, so that it starts again when that changes.
-pub const READS: &str = "researchfleet.io/reads";
+pub(crate) const READS: &str = "researchfleet.io/reads";
 /// What keeps a fleet until all that is outside of Kubernetes is gone.
-pub const FINALIZER: &str = "researchfleet.io/operator";
+pub(crate) const FINALIZER: &str = "researchfleet.io/operator";
 
 /// Kubernetes adds up to eleven characters to the names of jobs and to a label of stateful pods.
 const LONGEST: usize = 52;
 
 /// What an object is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Component {
+pub(crate) enum Component {
     /// Records what one region sees.
     Collector,
     /// `PostgreSQL`.
@@ -47,7 +47,7 @@ pub enum Component {
 
 impl Component {
     /// As it stands in names and labels.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Collector => "collector",
             Self::Database => "database",
@@ -60,7 +60,7 @@ impl Component {
     }
 
     /// All labels of an object.
-    pub fn labels(self, fleet: &str, region: Option<&str>) -> BTreeMap<String, String> {
+    pub(crate) fn labels(self, fleet: &str, region: Option<&str>) -> BTreeMap<String, String> {
         let mut labels = self.selector(fleet, region);
         labels.extend(owned([
             (MANAGED_BY, OPERATOR),
@@ -71,14 +71,14 @@ impl Component {
     }
 
     /// The labels by which pods are chosen. They can never change.
-    pub fn selector(self, fleet: &str, region: Option<&str>) -> BTreeMap<String, String> {
+    pub(crate) fn selector(self, fleet: &str, region: Option<&str>) -> BTreeMap<String, String> {
         let mut labels = owned([(FLEET_LABEL, fleet), (COMPONENT, self.as_str())]);
         labels.extend(region.map(|region| (REGION_LABEL.to_owned(), region.to_owned())));
         labels
     }
 
     /// The same as Kubernetes takes it.
-    pub fn label_selector(self, fleet: &str, region: Option<&str>) -> LabelSelector {
+    pub(crate) fn label_selector(self, fleet: &str, region: Option<&str>) -> LabelSelector {
         LabelSelector {
             match_labels: Some(self.selector(fleet, region)),
             match_expressions: None,
@@ -87,14 +87,14 @@ impl Component {
 }
 
 /// Labels or annotations.
-pub fn owned<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
+pub(crate) fn owned<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
     pairs
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .into()
 }
 
 /// The name of a child: the fleet's and what it is. A name that is too long ends in a digest of the whole.
-pub fn child(fleet: &str, what: &str) -> String {
+pub(crate) fn child(fleet: &str, what: &str) -> String {
     let name = format!("{fleet}-{what}");
     if name.len() <= LONGEST {
         return name;
@@ -105,17 +105,17 @@ pub fn child(fleet: &str, what: &str) -> String {
 }
 
 /// The name of a region's collector.
-pub fn collector(fleet: &str, region: &str) -> String {
+pub(crate) fn collector(fleet: &str, region: &str) -> String {
     child(fleet, &format!("collector-{region}"))
 }
 
 /// The name of the volume of a region's spool.
-pub fn spool(fleet: &str, region: &str) -> String {
+pub(crate) fn spool(fleet: &str, region: &str) -> String {
     child(fleet, &format!("spool-{region}"))
 }
 
 /// A digest of texts, 16 hexadecimal digits.
-pub fn digest(texts: &[&str]) -> String {
+pub(crate) fn digest(texts: &[&str]) -> String {
     let mut sha = Sha256::new();
     for text in texts {
         sha.update(text.len().to_be_bytes());

@@ -26,11 +26,11 @@ const SEARCHES: &str = "fleet_searches_total";
 
 /// What one region records.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Rate {
+pub(crate) struct Rate {
     /// Searches a second, with two digits.
-    pub per_second: Option<String>,
+    pub(crate) per_second: Option<String>,
     /// When it last recorded something, to the minute.
-    pub last_record: Option<String>,
+    pub(crate) last_record: Option<String>,
 }
 
 #[derive(Debug)]
@@ -42,25 +42,32 @@ struct Sample {
 
 /// What all regions record.
 #[derive(Debug, Default)]
-pub struct Rates(Mutex<HashMap<(String, String, String), Sample>>);
+pub(crate) struct Rates(Mutex<HashMap<(String, String, String), Sample>>);
 
 impl Rates {
     /// What a region records.
-    pub fn of(&self, namespace: &str, fleet: &str, region: &str) -> Rate {
+    pub(crate) fn of(&self, namespace: &str, fleet: &str, region: &str) -> Rate {
         let key = (namespace.to_owned(), fleet.to_owned(), region.to_owned());
         let samples = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        samples.get(&key).map(|sample| sample.shown.clone()).unwrap_or_default()
+        samples
+            .get(&key)
+            .map(|sample| sample.shown.clone())
+            .unwrap_or_default()
     }
 
     /// Forgets a fleet that is gone.
-    pub fn forget(&self, namespace: &str, fleet: &str) {
+    pub(crate) fn forget(&self, namespace: &str, fleet: &str) {
         let mut samples = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         samples.retain(|(of, name, _), _| of != namespace || name != fleet);
     }
 
     /// Reads on and on, and calls for a fleet whose figures have changed.
-    pub async fn watch(&self, pods: Store<Pod>, calls: Calls) {
-        let Ok(client) = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build() else {
+    pub(crate) async fn watch(&self, pods: Store<Pod>, calls: Calls) {
+        let Ok(client) = reqwest::Client::builder()
+            .timeout(PATIENCE)
+            .no_proxy()
+            .build()
+        else {
             tracing::error!("cannot make a client for the metrics of collectors");
             return;
         };
@@ -152,9 +159,20 @@ async fn searches(client: &reqwest::Client, pod: &Pod) -> Option<u64> {
         false => address.clone(),
     };
     let url = format!("http://{host}:{METRICS_PORT}/metrics");
-    let text = client.get(url).send().await.ok()?.error_for_status().ok()?.text().await.ok()?;
+    let text = client
+        .get(url)
+        .send()
+        .await
+        .ok()?
+        .error_for_status()
+        .ok()?
+        .text()
+        .await
+        .ok()?;
     let lines = text.lines().filter(|line| line.starts_with(SEARCHES));
-    let values: Vec<u64> = lines.filter_map(|line| line.rsplit_once(' ')?.1.parse().ok()).collect();
+    let values: Vec<u64> = lines
+        .filter_map(|line| line.rsplit_once(' ')?.1.parse().ok())
+        .collect();
     (!values.is_empty()).then(|| values.iter().sum())
 }
 

@@ -14,16 +14,16 @@ use super::names::{TEMPLATE, UPDATED};
 
 /// What becomes of the collectors.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Rolled {
+pub(crate) struct Rolled {
     /// As they are to be written, by the region's name. Those that have to wait for something are not here.
-    pub collectors: Vec<StatefulSet>,
+    pub(crate) collectors: Vec<StatefulSet>,
     /// How it goes on.
-    pub progress: Progress,
+    pub(crate) progress: Progress,
 }
 
 /// How it goes on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Progress {
+pub(crate) enum Progress {
     /// All have what the spec wants.
     #[default]
     Done,
@@ -37,19 +37,19 @@ pub enum Progress {
 
 /// What is decided with.
 #[derive(Debug, Clone, Copy)]
-pub struct Rules {
+pub(crate) struct Rules {
     /// In which order.
-    pub rollout: Rollout,
+    pub(crate) rollout: Rollout,
     /// How long an updated region may take.
-    pub deadline: SignedDuration,
+    pub(crate) deadline: SignedDuration,
     /// Whether the tables are those of this version.
-    pub migrated: bool,
+    pub(crate) migrated: bool,
     /// The time.
-    pub now: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
 /// Decides. `wanted` are collectors as the spec wants them, `live` those that are there.
-pub fn roll(
+pub(crate) fn roll(
     wanted: Vec<StatefulSet>,
     live: &BTreeMap<String, &StatefulSet>,
     rules: Rules,
@@ -145,7 +145,7 @@ impl State {
 }
 
 /// Whether the pod of the newest template is there and ready.
-pub fn records(set: &StatefulSet) -> bool {
+pub(crate) fn records(set: &StatefulSet) -> bool {
     let Some(status) = &set.status else {
         return false;
     };

@@ -8,8 +8,262 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fleet_api::ResearchCollector;
-use secrecy::SecretString;
-use tokio::sync::watch;
+use k8s_openapi::api::core::v1::Node;
+use kube::runtime::events::{Event, EventType, Recorder};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Resource as _, ResourceExt as _};
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
+use super::error::pause;
 use super::stores::Calls;
+use crate::keeper::{Happening, Keeper, KeeperError, Kept, KeptState};
+
+/// How often a fleet's servers are looked at when all is well.
+const CALM: Duration = Duration::from_secs(30);
+/// How often while something changes.
+const BUSY: Duration = Duration::from_secs(3);
+
+/// What a task works for.
+#[derive(Clone)]
+struct Order {
+    fleet: Arc<ResearchCollector>,
+    token: SecretString,
+}
+
+/// What the last tick found; nothing before the first.
+pub(crate) type Answer = Option<Result<Kept, String>>;
+
+struct Task {
+    order: watch::Sender<Order>,
+    answer: watch::Receiver<Answer>,
+    work: JoinHandle<()>,
+}
+
+/// The servers of all fleets.
+pub(crate) struct Servers {
+    keeper: Keeper,
+    nodes: Store<Node>,
+    calls: Calls,
+    recorder: Recorder,
+    tasks: Mutex<HashMap<String, Task>>,
+}
+
+impl fmt::Debug for Servers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Servers").finish_non_exhaustive()
+    }
+}
+
+impl Servers {
+    /// Nothing is looked at yet.
+    pub(crate) fn new(
+        keeper: Keeper,
+        nodes: Store<Node>,
+        calls: Calls,
+        recorder: Recorder,
+    ) -> Self {
+        Self {
+            keeper,
+            nodes,
+            calls,
+            recorder,
+            tasks: Mutex::default(),
+        }
+    }
+
+    /// Keeps the servers of a fleet from now on, and answers with what was found last. A spec that has changed begins
+    /// a new tick at once.
+    pub(crate) fn keep(&self, fleet: &Arc<ResearchCollector>, token: SecretString) -> Answer {
+        let Some(uid) = fleet.uid() else {
+            return None;
+        };
+        let order = Order {
+            fleet: Arc::clone(fleet),
+            token,
+        };
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let task = tasks
+            .entry(uid)
+            .or_insert_with(|| self.begin(order.clone()));
+        task.order.send_if_modified(|now| {
+            let changed = now.fleet.metadata.generation != order.fleet.metadata.generation
+                || now.token.expose_secret() != order.token.expose_secret();
+            if changed {
+                *now = order;
+            }
+            changed
+        });
+        task.answer.borrow().clone()
+    }
+
+    /// Stops keeping them, at once: whatever is cut off can be carried on.
+    pub(crate) async fn let_go(&self, uid: &str) {
+        let task = {
+            let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            tasks.remove(uid)
+        };
+        if let Some(task) = task {
+            task.work.abort();
+            // Until it has really ended, so that nothing is made after what comes next.
+            let _ = task.work.await;
+        }
+    }
+
+    /// Stops keeping all of them.
+    pub(crate) async fn stop(&self) {
+        let uids: Vec<_> = {
+            let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            tasks.keys().cloned().collect()
+        };
+        for uid in uids {
+            self.let_go(&uid).await;
+        }
+    }
+
+    /// Deletes them.
+    pub(crate) async fn destroy(
+        &self,
+        fleet: &ResearchCollector,
+        token: &SecretString,
+        volumes: bool,
+    ) -> Result<(), KeeperError> {
+        self.keeper.destroy(fleet, token, volumes).await
+    }
+
+    fn begin(&self, order: Order) -> Task {
+        let (order, orders) = watch::channel(order);
+        let (answers, answer) = watch::channel(None);
+        let work = Work {
+            keeper: self.keeper.clone(),
+            nodes: self.nodes.clone(),
+            calls: self.calls.clone(),
+            recorder: self.recorder.clone(),
+            orders,
+            answers,
+        };
+        Task {
+            order,
+            answer,
+            work: tokio::spawn(work.run()),
+        }
+    }
+}
+
+struct Work {
+    keeper: Keeper,
+    nodes: Store<Node>,
+    calls: Calls,
+    recorder: Recorder,
+    orders: watch::Receiver<Order>,
+    answers: watch::Sender<Answer>,
+}
+
+impl Work {
+    async fn run(mut self) {
+        let mut failures = 0;
+        loop {
+            let order = self.orders.borrow_and_update().clone();
+            let mut orders = self.orders.clone();
+            let answer = tokio::select! {
+                answer = self.tick(&order) => answer,
+                // The spec has changed: begin again with the new one.
+                changed = orders.changed() => match changed {
+                    Ok(()) => continue,
+                    Err(_) => return,
+                },
+            };
+            let rest = match &answer {
+                Ok(kept) if kept.state == KeptState::Ready => {
+                    failures = 0;
+                    CALM
+                }
+                Ok(kept) => {
+                    failures = 0;
+                    match kept.state {
+                        KeptState::Problem { .. } => CALM,
+                        _ => BUSY,
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(fleet = order.fleet.name_any(), error, "cannot keep servers");
+                    failures += 1;
+                    pause(failures)
+                }
+            };
+            let changed = self.answers.send_if_modified(|now| {
+                let changed = now.as_ref() != Some(&answer);
+                *now = Some(answer);
+                changed
+            });
+            if changed {
+                let _ = self.calls.send(ObjectRef::from_obj(&*order.fleet));
+            }
+            // A node that is lost or has come is a reason to look.
+            if let Ok(Err(_)) = timeout(rest, self.orders.changed()).await {
+                return;
+            }
+        }
+    }
+
+    async fn tick(&self, order: &Order) -> Result<Kept, String> {
+        let nodes = self.nodes.state();
+        let (told, mut happenings) = mpsc::unbounded_channel();
+        let tell = move |happening: Happening| {
+            let _ = told.send(happening);
+        };
+        let tick = self.keeper.tick(&order.fleet, &order.token, &nodes, tell);
+        let mut tick = std::pin::pin!(tick);
+        let kept = loop {
+            tokio::select! {
+                biased;
+                Some(happening) = happenings.recv() => self.publish(&order.fleet, happening).await,
+                kept = &mut tick => break kept,
+            }
+        };
+        while let Ok(happening) = happenings.try_recv() {
+            self.publish(&order.fleet, happening).await;
+        }
+        kept.map_err(|error| chain(&error))
+    }
+
+    async fn publish(&self, fleet: &ResearchCollector, happening: Happening) {
+        let Happening {
+            warning,
+            reason,
+            note,
+        } = happening;
+        let event = Event {
+            type_: if warning {
+                EventType::Warning
+            } else {
+                EventType::Normal
+            },
+            reason: reason.to_owned(),
+            note: Some(note.chars().take(1000).collect()),
+            action: "KeepServers".to_owned(),
+            secondary: None,
+        };
+        let published = self.recorder.publish(&event, &fleet.object_ref(&())).await;
+        if let Err(error) = published {
+            tracing::debug!(%error, "cannot publish an event");
+        }
+    }
+}
+
+/// An error with all that is behind it.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let cause = error.to_string();
+        // Transparent errors repeat themselves.
+        if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+        source = error.source();
+    }
+    text
+}

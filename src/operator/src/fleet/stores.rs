@@ -30,40 +30,40 @@ use super::found::{Found, fleet_of};
 use super::names::{MANAGED_BY, OPERATOR};
 
 /// A call for a fleet to be looked at.
-pub type Calls = UnboundedSender<ObjectRef<ResearchCollector>>;
+pub(crate) type Calls = UnboundedSender<ObjectRef<ResearchCollector>>;
 
 /// All that is watched.
 #[derive(Debug, Clone)]
-pub struct Stores {
+pub(crate) struct Stores {
     /// Collectors and databases.
-    pub stateful_sets: Store<StatefulSet>,
+    pub(crate) stateful_sets: Store<StatefulSet>,
     /// Poolers.
-    pub deployments: Store<Deployment>,
+    pub(crate) deployments: Store<Deployment>,
     /// Migrations and runs.
-    pub jobs: Store<Job>,
+    pub(crate) jobs: Store<Job>,
     /// What is done from time to time.
-    pub cron_jobs: Store<CronJob>,
+    pub(crate) cron_jobs: Store<CronJob>,
     /// Pods.
-    pub pods: Store<Pod>,
+    pub(crate) pods: Store<Pod>,
     /// Volumes.
-    pub claims: Store<PersistentVolumeClaim>,
+    pub(crate) claims: Store<PersistentVolumeClaim>,
     /// Nodes.
-    pub nodes: Store<Node>,
+    pub(crate) nodes: Store<Node>,
     /// Of these only the metadata.
-    pub config_maps: Store<PartialObjectMeta<ConfigMap>>,
+    pub(crate) config_maps: Store<PartialObjectMeta<ConfigMap>>,
     /// As above.
-    pub services: Store<PartialObjectMeta<Service>>,
+    pub(crate) services: Store<PartialObjectMeta<Service>>,
     /// As above.
-    pub service_accounts: Store<PartialObjectMeta<ServiceAccount>>,
+    pub(crate) service_accounts: Store<PartialObjectMeta<ServiceAccount>>,
     /// As above.
-    pub network_policies: Store<PartialObjectMeta<NetworkPolicy>>,
+    pub(crate) network_policies: Store<PartialObjectMeta<NetworkPolicy>>,
     /// As above.
-    pub disruption_budgets: Store<PartialObjectMeta<PodDisruptionBudget>>,
+    pub(crate) disruption_budgets: Store<PartialObjectMeta<PodDisruptionBudget>>,
 }
 
 /// Where something is watched.
 #[derive(Debug, Clone)]
-pub enum Scope {
+pub(crate) enum Scope {
     /// In all namespaces.
     All,
     /// In one.
@@ -72,7 +72,7 @@ pub enum Scope {
 
 impl Scope {
     /// Objects of a kind in this scope.
-    pub fn api<K>(&self, client: Client) -> Api<K>
+    pub(crate) fn api<K>(&self, client: Client) -> Api<K>
     where
         K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
     {
@@ -85,7 +85,12 @@ impl Scope {
 
 impl Stores {
     /// Begins to watch. The tasks end with the set.
-    pub fn watch(client: &Client, scope: &Scope, calls: &Calls, tasks: &mut JoinSet<()>) -> Self {
+    pub(crate) fn watch(
+        client: &Client,
+        scope: &Scope,
+        calls: &Calls,
+        tasks: &mut JoinSet<()>,
+    ) -> Self {
         let mut watch = Watch {
             client,
             scope,
@@ -109,7 +114,7 @@ impl Stores {
     }
 
     /// Waits until everything has been seen once.
-    pub async fn wait_until_ready(&self) -> Result<(), WriterDropped> {
+    pub(crate) async fn wait_until_ready(&self) -> Result<(), WriterDropped> {
         let Self {
             stateful_sets,
             deployments,
@@ -139,8 +144,7 @@ impl Stores {
     }
 
     /// What is there of one fleet.
-    pub fn found(&self, namespace: &str, fleet: &str) -> Found {
-        let nodes = self.nodes.state().into_iter();
+    pub(crate) fn found(&self, namespace: &str, fleet: &str) -> Found {
         Found {
             stateful_sets: of(&self.stateful_sets, namespace, fleet),
             deployments: of(&self.deployments, namespace, fleet),
@@ -148,7 +152,6 @@ impl Stores {
             cron_jobs: of(&self.cron_jobs, namespace, fleet),
             pods: of(&self.pods, namespace, fleet),
             claims: of(&self.claims, namespace, fleet),
-            nodes: nodes.map(|node| (node.name_any(), node)).collect(),
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use fleet_api::conditions::reasons;
 use fleet_api::names::USERNAME;
 use fleet_api::{
-    Archive, ArchiveDestination, Bucket, Canary, DeletionPolicy, ExternalDatabase, ManagedDatabase,
-    Manifest, Privacy, Region, Reports, ResearchCollector, SecretError, SecretRef, UpdatePolicy,
-    Violation, validate as check_spec,
+    Archive, ArchiveDestination, Bucket, Canary, ExternalDatabase, ManagedDatabase, Manifest,
+    Privacy, Region, Reports, ResearchCollector, SecretError, SecretRef, UpdatePolicy, Violation,
+    validate as check_spec,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource as _, ResourceExt as _};
@@ -15,20 +16,20 @@ use secrecy::SecretString;
 use super::names;
 
 /// The Secrets that were found: values, and a version that changes with them.
-pub type Secrets = BTreeMap<String, FoundSecret>;
+pub(crate) type Secrets = BTreeMap<String, FoundSecret>;
 
 /// A Secret that was found.
 #[derive(Debug, Clone, Default)]
-pub struct FoundSecret {
+pub(crate) struct FoundSecret {
     /// What is in it.
-    pub values: BTreeMap<String, SecretString>,
+    pub(crate) values: BTreeMap<String, SecretString>,
     /// Which one it is, and which of its versions.
-    pub version: String,
+    pub(crate) version: String,
 }
 
 /// Why a spec cannot be followed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Invalid {
+pub(crate) enum Invalid {
     /// A Secret is missing, or does not hold what is needed.
     #[error("{0}; {hint}", hint = .0.hint())]
     Secret(#[from] SecretError),
@@ -48,37 +49,52 @@ pub enum Invalid {
     Incomplete(&'static str),
 }
 
+impl Invalid {
+    /// One word.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::Secret(SecretError::Missing { .. } | SecretError::Key { .. }) => {
+                reasons::SECRET_MISSING
+            }
+            _ => reasons::INVALID_SPEC,
+        }
+    }
+}
+
 /// A fleet whose spec can be followed.
 #[derive(Debug, Clone)]
-pub struct Fleet {
+pub(crate) struct Fleet {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Where it is.
-    pub namespace: String,
+    pub(crate) namespace: String,
     /// For what belongs to it.
-    pub owner: OwnerReference,
+    pub(crate) owner: OwnerReference,
     /// What the spec says.
-    pub collector: ResearchCollector,
+    pub(crate) collector: ResearchCollector,
     /// The image of collectors and jobs.
-    pub image: String,
+    pub(crate) image: String,
     /// Which versions of Secrets are there.
-    pub versions: BTreeMap<String, String>,
+    pub(crate) versions: BTreeMap<String, String>,
 }
 
 /// What a fleet is checked against.
 #[derive(Debug, Clone, Copy)]
-pub struct Around<'a> {
+pub(crate) struct Around<'a> {
     /// The Secrets that the spec names, as far as they are there.
-    pub secrets: &'a Secrets,
+    pub(crate) secrets: &'a Secrets,
     /// Other fleets that have servers.
-    pub others: &'a [ResearchCollector],
+    pub(crate) others: &'a [ResearchCollector],
     /// The image where the spec names none.
-    pub image: &'a str,
+    pub(crate) image: &'a str,
 }
 
 impl Fleet {
     /// Checks a spec. Pure.
-    pub fn validate(collector: &ResearchCollector, around: Around<'_>) -> Result<Self, Invalid> {
+    pub(crate) fn validate(
+        collector: &ResearchCollector,
+        around: Around<'_>,
+    ) -> Result<Self, Invalid> {
         let violations = check_spec(collector);
         if !violations.is_empty() {
             return Err(Invalid::Rules(violations));
@@ -111,58 +127,54 @@ impl Fleet {
     }
 
     /// The regions.
-    pub fn regions(&self) -> &[Region] {
+    pub(crate) fn regions(&self) -> &[Region] {
         &self.collector.spec.regions
     }
 
     /// The database in the cluster, if there is to be one.
-    pub fn managed(&self) -> Option<&ManagedDatabase> {
+    pub(crate) fn managed(&self) -> Option<&ManagedDatabase> {
         self.collector.spec.database.as_ref()?.managed.as_ref()
     }
 
     /// Whether collectors reach the managed database through a pooler.
-    pub fn pooled(&self) -> bool {
-        self.managed().is_some_and(|managed| managed.pooler.replicas > 0)
+    pub(crate) fn pooled(&self) -> bool {
+        self.managed()
+            .is_some_and(|managed| managed.pooler.replicas > 0)
     }
 
     /// Somebody else's database.
-    pub fn external(&self) -> Option<&ExternalDatabase> {
+    pub(crate) fn external(&self) -> Option<&ExternalDatabase> {
         self.collector.spec.database.as_ref()?.external.as_ref()
     }
 
     /// What is archived.
-    pub fn archive(&self) -> Option<&Archive> {
+    pub(crate) fn archive(&self) -> Option<&Archive> {
         self.collector.spec.archive.as_ref()
     }
 
     /// The bucket for archives.
-    pub fn bucket(&self) -> Option<&Bucket> {
+    pub(crate) fn bucket(&self) -> Option<&Bucket> {
         let ArchiveDestination { volume: _, s3 } = &self.archive()?.destination;
         s3.as_ref()
     }
 
     /// The figures that are kept.
-    pub fn reports(&self) -> Option<&Reports> {
+    pub(crate) fn reports(&self) -> Option<&Reports> {
         self.collector.spec.reports.as_ref()
     }
 
     /// The canary.
-    pub fn canary(&self) -> Option<&Canary> {
+    pub(crate) fn canary(&self) -> Option<&Canary> {
         self.collector.spec.canary.as_ref()
     }
 
     /// How the fleet changes.
-    pub fn updates(&self) -> &UpdatePolicy {
+    pub(crate) fn updates(&self) -> &UpdatePolicy {
         &self.collector.spec.update_policy
     }
 
-    /// What stays.
-    pub fn deletion(&self) -> DeletionPolicy {
-        self.collector.spec.deletion_policy
-    }
-
     /// The Secret with the key of pseudonyms: one key for all regions, so that their pseudonyms are the same.
-    pub fn privacy_secret(&self) -> SecretRef {
+    pub(crate) fn privacy_secret(&self) -> SecretRef {
         let Privacy { key_secret_ref, .. } = &self.collector.spec.privacy;
         key_secret_ref.clone().unwrap_or_else(|| SecretRef {
             name: names::child(&self.name, "privacy"),
@@ -170,7 +182,7 @@ impl Fleet {
     }
 
     /// The Secret with the URL that this part of the fleet connects to, if there is a database.
-    pub fn database_secret(&self, role: DatabaseRole) -> Option<String> {
+    pub(crate) fn database_secret(&self, role: DatabaseRole) -> Option<String> {
         match (self.managed(), self.external()) {
             (Some(_), _) => Some(names::child(
                 &self.name,
@@ -182,14 +194,14 @@ impl Fleet {
     }
 
     /// The version of a Secret; one that the operator itself has made has none that matters.
-    pub fn version(&self, secret: &str) -> &str {
+    pub(crate) fn version(&self, secret: &str) -> &str {
         self.versions.get(secret).map_or("", String::as_str)
     }
 }
 
 /// Who connects to a managed database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DatabaseRole {
+pub(crate) enum DatabaseRole {
     /// Makes and changes the tables.
     Owner,
     /// Collectors: insert, read nothing.
@@ -202,10 +214,10 @@ pub enum DatabaseRole {
 
 impl DatabaseRole {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Owner, Self::Writer, Self::Reader, Self::Archiver];
+    pub(crate) const ALL: [Self; 4] = [Self::Owner, Self::Writer, Self::Reader, Self::Archiver];
 
     /// As it stands in names.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Owner => "owner",
             Self::Writer => "writer",
@@ -215,7 +227,7 @@ impl DatabaseRole {
     }
 
     /// The name of the login.
-    pub fn login(self) -> &'static str {
+    pub(crate) fn login(self) -> &'static str {
         match self {
             Self::Owner => "fleet_owner",
             Self::Writer => "collector",
@@ -254,4 +266,4 @@ fn older_namesake(collector: &ResearchCollector, others: &[ResearchCollector]) -
 }
 
 /// Keys of a Secret that a container gets: the name of an account is no secret to those who only mark its searches.
-pub const ONLY_NAME: &[&str] = &[USERNAME];
+pub(crate) const ONLY_NAME: &[&str] = &[USERNAME];

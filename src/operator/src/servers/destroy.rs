@@ -107,7 +107,8 @@ impl Demolition {
         Ok((deleted, remains))
     }
 
-    async fn round(&self, client: &Client, progress: &Progress) -> (usize, Remains) {
+    /// Deletes it once. How much that was, and what is left.
+    pub(crate) async fn round(&self, client: &Client, progress: &Progress) -> (usize, Remains) {
         let (servers, around): (Vec<_>, Vec<_>) = self
             .delete
             .iter()

@@ -72,7 +72,7 @@ impl Execution<'_> {
             outcome.note(change, result.map(|new| made.add(new)));
         }
 
-        let addresses = self.servers(servers, &made, &mut outcome).await;
+        let addresses = self.make_servers(servers, &made, &mut outcome).await;
         self.renew_firewalls(&made, &addresses, &mut outcome).await;
         for change in with_server {
             let made = |(_, item): &(Verb, Item)| {
@@ -87,25 +87,42 @@ impl Execution<'_> {
         let (servers, around): (Vec<_>, Vec<_>) = deletions
             .into_iter()
             .partition(|change| change.item.kind == Kind::Server);
-        for group in [servers, around] {
-            let results = join_all(group.iter().map(|change| {
-                let work = async {
-                    match change.step {
-                        Step::Delete { id } => delete(self.client, change.item.kind, id).await,
-                        _ => Ok(()),
-                    }
-                };
-                self.watched(change, work)
-            }));
-            for (change, result) in group.iter().zip(results.await) {
-                outcome.note(change, result);
-            }
-        }
+        self.delete(servers, &mut outcome).await;
+        self.delete(around, &mut outcome).await;
         outcome
     }
 
+    /// Carries out only what happens to servers. What stands around them is left as it is, also the firewalls' rules,
+    /// until the next plan.
+    pub async fn run_servers(&self, changes: Vec<Change>) -> Outcome {
+        let (deletions, changes): (Vec<_>, Vec<_>) = changes
+            .into_iter()
+            .filter(|change| change.item.kind == Kind::Server)
+            .partition(|change| change.verb == Verb::Delete);
+        let mut outcome = Outcome::default();
+        let made = Made::of(self.found);
+        self.make_servers(changes, &made, &mut outcome).await;
+        self.delete(deletions, &mut outcome).await;
+        outcome
+    }
+
+    async fn delete(&self, changes: Vec<Change>, outcome: &mut Outcome) {
+        let results = join_all(changes.iter().map(|change| {
+            let work = async {
+                match change.step {
+                    Step::Delete { id } => delete(self.client, change.item.kind, id).await,
+                    _ => Ok(()),
+                }
+            };
+            self.watched(change, work)
+        }));
+        for (change, result) in changes.iter().zip(results.await) {
+            outcome.note(change, result);
+        }
+    }
+
     /// Makes and changes servers, and answers with the addresses of all that stay.
-    async fn servers(
+    async fn make_servers(
         &self,
         changes: Vec<Change>,
         made: &Made,

@@ -63,7 +63,7 @@ pub fn firewalls(wanted: &Wanted, addresses: &BTreeSet<Ipv4Addr>) -> [WantedFire
 }
 
 /// The order of rules and of addresses says nothing; the API keeps its own.
-pub(super) fn same_rules(a: &[Rule], b: &[Rule]) -> bool {
+pub(crate) fn same_rules(a: &[Rule], b: &[Rule]) -> bool {
     let normal = |rules: &[Rule]| {
         let key = |rule: &Rule| {
             let mut sources = rule.source_ips.clone();

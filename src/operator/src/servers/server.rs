@@ -3,11 +3,12 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use fleet_api::names::USER_DATA_LABEL;
+use fleet_api::names::{REBUILT_LABEL, USER_DATA_LABEL};
 use fleet_hetzner::{
     Action, AttachToNetwork, ChangeType, CreatePublicNet, CreateServer, Error, ErrorCode, Rebuild,
     Server, ServerStatus, Update,
 };
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
@@ -76,7 +77,7 @@ impl ServerWork<'_> {
         match step {
             ServerStep::Rescale { server_type } => self.rescale(id, server_type).await,
             ServerStep::Rebuild { image } => self.rebuild(id, *image).await,
-            ServerStep::Relabel => self.relabel(id, None).await,
+            ServerStep::Relabel => self.relabel(id, []).await,
             ServerStep::PowerOn => {
                 let action = servers.power_on(id).await?;
                 self.wait(&[action]).await
@@ -255,9 +256,14 @@ impl ServerWork<'_> {
             image: image.into(),
             user_data: Some(told.text),
         };
+        let begun = Timestamp::now().as_second();
         let rebuilt = client.servers().rebuild(id, &rebuild).await?;
         self.wait(&[rebuilt.action]).await?;
-        self.relabel(id, Some(told.digest)).await
+        let labels = [
+            (USER_DATA_LABEL, told.digest),
+            (REBUILT_LABEL, begun.to_string()),
+        ];
+        self.relabel(id, labels).await
     }
 
     /// The server is off meanwhile. Its disk keeps its size, so that the way back is open.
@@ -296,14 +302,19 @@ impl ServerWork<'_> {
     }
 
     /// Puts our labels on a server. Labels of others stay.
-    async fn relabel(&self, id: i64, digest: Option<String>) -> Result<(), StepError> {
+    async fn relabel(
+        &self,
+        id: i64,
+        more: impl IntoIterator<Item = (&str, String)>,
+    ) -> Result<(), StepError> {
         let Execution { client, wanted, .. } = *self.execution;
         let Some(there) = client.servers().get(id).await? else {
             return Ok(());
         };
         let mut labels = there.labels;
         labels.extend(self.server.labels(&wanted.fleet));
-        labels.extend(digest.map(|digest| (USER_DATA_LABEL.to_owned(), digest)));
+        let more = more.into_iter();
+        labels.extend(more.map(|(key, value)| (key.to_owned(), value)));
         client
             .servers()
             .update(

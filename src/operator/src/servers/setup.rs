@@ -13,9 +13,10 @@ use super::plan::Digests;
 use super::wanted::{Role, Wanted, WantedServer};
 use crate::cloud_init::{self, Host, RenderError, Rendered, render};
 
-/// A token of the right form that lets nobody in, for digests, which do not depend on it.
+/// Tokens of the right form that let nobody in, for digests, which do not depend on them.
 const NO_TOKEN: &str =
     "K100000000000000000000000000000000000000000000000000000000000000000::000000.0000000000000000";
+const NO_KUBEADM_TOKEN: &str = "000000.0000000000000000";
 
 /// What servers become.
 #[derive(Clone)]
@@ -24,6 +25,8 @@ pub enum Setup {
     Hosts,
     /// One k3s server, and agents that join it.
     Cluster(Arc<dyn Join>),
+    /// Nodes of a cluster that is there. Its control plane is somebody else's business.
+    Nodes(Entrance),
 }
 
 impl fmt::Debug for Setup {
@@ -31,6 +34,7 @@ impl fmt::Debug for Setup {
         f.write_str(match self {
             Self::Hosts => "Hosts",
             Self::Cluster(_) => "Cluster",
+            Self::Nodes(_) => "Nodes",
         })
     }
 }
@@ -43,6 +47,36 @@ pub trait Join: Send + Sync {
         server: &'j WantedServer,
         control_plane: &'j Base,
     ) -> Pin<Box<dyn Future<Output = Result<SecretString, JoinError>> + Send + 'j>>;
+}
+
+/// A cluster that is there, as a server meets it that joins.
+#[derive(Clone)]
+pub struct Entrance {
+    /// Its API server, `https://HOST:PORT`.
+    pub address: String,
+    /// `sha256:` and the digest of the authority's key, where servers join with kubeadm. Without it they become agents
+    /// of k3s.
+    pub kubeadm: Option<String>,
+    /// Whoever lets them in.
+    pub door: Arc<dyn Admit>,
+}
+
+/// Whoever lets a server into a cluster that is there.
+pub trait Admit: Send + Sync {
+    /// A token that is good for an hour, in the form that the server's way of joining takes.
+    fn token<'a>(
+        &'a self,
+        server: &'a WantedServer,
+    ) -> Pin<Box<dyn Future<Output = Result<SecretString, JoinError>> + Send + 'a>>;
+}
+
+impl fmt::Debug for Entrance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entrance")
+            .field("address", &self.address)
+            .field("kubeadm", &self.kubeadm)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a server is not let in.
@@ -66,6 +100,9 @@ pub enum SetupError {
     /// The control plane, which it would join, is not there.
     #[error("it is not made without the control plane, which it would join")]
     NoControlPlane,
+    /// A control plane is only made from outside of its cluster.
+    #[error("the control plane is not made from within its own cluster")]
+    NotOurs,
     /// The control plane does not let it join.
     #[error("cannot let it join the cluster")]
     Join(#[source] JoinError),
@@ -84,7 +121,11 @@ impl Setup {
                 let base = base.ok_or(SetupError::NoControlPlane)?;
                 join.token(server, base).await.map_err(SetupError::Join)?
             }
-            _ => NO_TOKEN.into(),
+            (Self::Nodes(entrance), Role::Region(_)) => {
+                let token = entrance.door.token(server).await;
+                token.map_err(SetupError::Join)?
+            }
+            _ => self.no_token(),
         };
         self.render(wanted, server, base, token)
     }
@@ -99,13 +140,24 @@ impl Setup {
         let base = found.base(wanted);
         let mut digests = Digests::new();
         for server in &wanted.servers {
-            if self.joins(server) && base.is_none() {
+            let not_known = self.joins(server) && base.is_none();
+            let not_ours = matches!((self, &server.role), (Self::Nodes(_), Role::ControlPlane));
+            if not_known || not_ours {
                 continue;
             }
-            let rendered = self.render(wanted, server, base.as_ref(), NO_TOKEN.into())?;
+            let rendered = self.render(wanted, server, base.as_ref(), self.no_token())?;
             digests.insert(server.name.clone(), rendered.digest);
         }
         Ok(digests)
+    }
+
+    fn no_token(&self) -> SecretString {
+        match self {
+            Self::Nodes(Entrance {
+                kubeadm: Some(_), ..
+            }) => NO_KUBEADM_TOKEN.into(),
+            _ => NO_TOKEN.into(),
+        }
     }
 
     fn render(
@@ -134,7 +186,24 @@ impl Setup {
                     token,
                 }
             }
+            (Self::Nodes(_), Role::ControlPlane) => return Err(SetupError::NotOurs),
+            (Self::Nodes(entrance), Role::Region(_)) => entrance.role(token),
         };
         Ok(render(&host, &role)?)
+    }
+}
+
+impl Entrance {
+    fn role(&self, token: SecretString) -> cloud_init::Role {
+        let server = self.address.clone();
+        match &self.kubeadm {
+            None => cloud_init::Role::K3sAgent { server, token },
+            Some(hash) => cloud_init::Role::KubeadmNode {
+                endpoint: server.trim_start_matches("https://").to_owned(),
+                token,
+                ca_hash: hash.clone(),
+                ignore_preflight_errors: Vec::new(),
+            },
+        }
     }
 }

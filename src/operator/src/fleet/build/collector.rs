@@ -54,7 +54,7 @@ pub(super) fn stateful_set(
 }
 
 /// Tells templates apart.
-pub fn template_digest(template: &PodTemplateSpec) -> String {
+pub(crate) fn template_digest(template: &PodTemplateSpec) -> String {
     // Of Kubernetes' own types: they can be written.
     digest(&[&serde_json::to_string(template).unwrap_or_default()])
 }

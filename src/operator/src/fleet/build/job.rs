@@ -4,10 +4,10 @@ use fleet_api::Resources;
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 
+use super::collector::template_digest;
 use super::database::variable;
 use super::metadata::metadata;
 use super::pod::{self, OUR_USER, SECRETS_DIR, Secrets, central, container, security, words};
-use super::collector::template_digest;
 use crate::fleet::names::{Component, child};
 use crate::fleet::valid::{DatabaseRole, Fleet};
 

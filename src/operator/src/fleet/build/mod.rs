@@ -14,7 +14,7 @@ mod pod_disruption_budget;
 mod secret;
 mod service;
 mod service_account;
-pub mod tls;
+pub(crate) mod tls;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
@@ -24,44 +24,43 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 
-pub use self::collector::template_digest;
 pub(super) use self::pod::METRICS_PORT;
-pub use self::secret::{Credentials, Generated, credential_names, generated};
+pub(crate) use self::secret::{Credentials, Generated, credential_names, generated};
 
 use super::names;
 use super::valid::Fleet;
 
 /// All that a fleet is made of.
 #[derive(Debug, Clone, Default)]
-pub struct Objects {
+pub(crate) struct Objects {
     /// The account of all pods, which may do nothing.
-    pub service_accounts: Vec<ServiceAccount>,
+    pub(crate) service_accounts: Vec<ServiceAccount>,
     /// Settings that hold passwords. Those that are made once are not here.
-    pub secrets: Vec<Secret>,
+    pub(crate) secrets: Vec<Secret>,
     /// Specs of collectors, and scripts.
-    pub config_maps: Vec<ConfigMap>,
+    pub(crate) config_maps: Vec<ConfigMap>,
     /// How parts find each other.
-    pub services: Vec<Service>,
+    pub(crate) services: Vec<Service>,
     /// Who may talk to whom.
-    pub network_policies: Vec<NetworkPolicy>,
+    pub(crate) network_policies: Vec<NetworkPolicy>,
     /// What a drain may not stop.
-    pub disruption_budgets: Vec<PodDisruptionBudget>,
+    pub(crate) disruption_budgets: Vec<PodDisruptionBudget>,
     /// Volumes. They belong to nobody, so that they outlive the fleet.
-    pub claims: Vec<PersistentVolumeClaim>,
+    pub(crate) claims: Vec<PersistentVolumeClaim>,
     /// The database.
-    pub databases: Vec<StatefulSet>,
+    pub(crate) databases: Vec<StatefulSet>,
     /// The pooler.
-    pub deployments: Vec<Deployment>,
+    pub(crate) deployments: Vec<Deployment>,
     /// The migration.
-    pub jobs: Vec<Job>,
+    pub(crate) jobs: Vec<Job>,
     /// One for each region, in the order of the spec.
-    pub collectors: Vec<StatefulSet>,
+    pub(crate) collectors: Vec<StatefulSet>,
     /// Archives, figures and backups.
-    pub cron_jobs: Vec<CronJob>,
+    pub(crate) cron_jobs: Vec<CronJob>,
 }
 
 /// Builds all objects. `credentials` are those of the managed database, if there is one.
-pub fn build(fleet: &Fleet, credentials: Option<&Credentials>) -> Objects {
+pub(crate) fn build(fleet: &Fleet, credentials: Option<&Credentials>) -> Objects {
     let mut objects = Objects {
         service_accounts: vec![service_account::account(fleet)],
         services: vec![service::collectors(fleet)],
@@ -108,6 +107,6 @@ pub fn build(fleet: &Fleet, credentials: Option<&Credentials>) -> Objects {
 }
 
 /// The volume of the database.
-pub fn database_claim(fleet: &str) -> String {
+pub(crate) fn database_claim(fleet: &str) -> String {
     names::child(fleet, "database")
 }

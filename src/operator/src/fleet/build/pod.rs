@@ -24,7 +24,7 @@ pub(super) const OUR_USER: i64 = 65532;
 /// Where Secrets are, `<secret>/<key>`.
 pub(super) const SECRETS_DIR: &str = "/etc/fleet/secrets";
 /// The port of metrics and health.
-pub(super) const METRICS_PORT: i32 = 9090;
+pub(in crate::fleet) const METRICS_PORT: i32 = 9090;
 /// Its name.
 pub(super) const METRICS: &str = "metrics";
 

@@ -31,24 +31,24 @@ const CLIENTS: u32 = 1000;
 
 /// What only the Secrets know that are made once.
 #[derive(Debug, Clone, Default)]
-pub struct Credentials {
+pub(crate) struct Credentials {
     /// Passwords by the name of the login.
-    pub passwords: BTreeMap<String, SecretString>,
+    pub(crate) passwords: BTreeMap<String, SecretString>,
     /// The certificate of the database's authority (PEM).
-    pub authority: String,
+    pub(crate) authority: String,
 }
 
 /// A Secret that is made once, and what there is only if it was there.
 #[derive(Debug, Clone)]
-pub struct Generated {
+pub(crate) struct Generated {
     /// The Secret.
-    pub secret: Secret,
+    pub(crate) secret: Secret,
     /// The volume whose data needs it.
-    pub volume: String,
+    pub(crate) volume: String,
 }
 
 /// Names of Secrets that are made once: they outlive the fleet, if its data does.
-pub fn credential_names(fleet: &str) -> [String; 3] {
+pub(crate) fn credential_names(fleet: &str) -> [String; 3] {
     [logins_name(fleet), tls_name(fleet), privacy_name(fleet)]
 }
 
@@ -67,13 +67,18 @@ fn privacy_name(fleet: &str) -> String {
 }
 
 /// All Secrets that have to be there and are made where they are not.
-pub fn generated(fleet: &Fleet) -> Result<Vec<Generated>, rcgen::Error> {
+pub(crate) fn generated(fleet: &Fleet) -> Result<Vec<Generated>, rcgen::Error> {
     let mut generated = Vec::new();
     if fleet.collector.spec.privacy.key_secret_ref.is_none() {
         let name = privacy_name(&fleet.name);
         let first = fleet.regions().first();
         generated.push(Generated {
-            secret: secret(fleet, name, Component::Collector, [(KEY.to_owned(), random())]),
+            secret: secret(
+                fleet,
+                name,
+                Component::Collector,
+                [(KEY.to_owned(), random())],
+            ),
             volume: spool(&fleet.name, first.map_or("", |region| &region.name)),
         });
     }
@@ -105,11 +110,13 @@ pub fn generated(fleet: &Fleet) -> Result<Vec<Generated>, rcgen::Error> {
 
 impl Credentials {
     /// Notes what is in a Secret that was made once.
-    pub fn note(&mut self, fleet: &str, name: &str, values: BTreeMap<String, SecretString>) {
+    pub(crate) fn note(&mut self, fleet: &str, name: &str, values: BTreeMap<String, SecretString>) {
         if name == logins_name(fleet) {
             self.passwords = values;
         } else if name == tls_name(fleet) {
-            let authority = values.get(AUTHORITY).map(|pem| pem.expose_secret().to_owned());
+            let authority = values
+                .get(AUTHORITY)
+                .map(|pem| pem.expose_secret().to_owned());
             self.authority = authority.unwrap_or_default();
         }
     }
@@ -134,7 +141,11 @@ pub(super) fn logins(fleet: &Fleet, credentials: &Credentials) -> Vec<Secret> {
         ];
         Secret {
             metadata: metadata(fleet, name, Component::Database, None),
-            data: Some(values.map(|(key, value)| (key.to_owned(), ByteString(value.into_bytes()))).into()),
+            data: Some(
+                values
+                    .map(|(key, value)| (key.to_owned(), ByteString(value.into_bytes())))
+                    .into(),
+            ),
             ..Secret::default()
         }
     };
@@ -218,8 +229,13 @@ pub(super) fn pooler(fleet: &Fleet, credentials: &Credentials) -> Secret {
          server_tls_ca_file = {TLS_DIR}/{AUTHORITY}\n"
     );
     let logins = DatabaseRole::ALL.map(DatabaseRole::login);
-    let users = logins.map(|login| format!("\"{login}\" \"{}\"
-", credentials.password(login)));
+    let users = logins.map(|login| {
+        format!(
+            "\"{login}\" \"{}\"
+",
+            credentials.password(login)
+        )
+    });
     let users = users.concat();
     Secret {
         metadata: metadata(fleet, child(&fleet.name, "pooler"), Component::Pooler, None),

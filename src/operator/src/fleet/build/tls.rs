@@ -8,18 +8,18 @@ use secrecy::SecretString;
 
 /// What the database shows, and what clients check it with. PEM.
 #[derive(Debug, Clone)]
-pub struct Certificates {
+pub(crate) struct Certificates {
     /// The authority's certificate.
-    pub authority: String,
+    pub(crate) authority: String,
     /// The database's certificate.
-    pub certificate: String,
+    pub(crate) certificate: String,
     /// Its key.
-    pub key: SecretString,
+    pub(crate) key: SecretString,
 }
 
 /// Certificates for these names. They do not expire in the life of a study; the fleet's Secret can be deleted for new
 /// ones.
-pub fn certificates(names: Vec<String>) -> Result<Certificates, rcgen::Error> {
+pub(crate) fn certificates(names: Vec<String>) -> Result<Certificates, rcgen::Error> {
     let (first, last) = (date_time_ymd(2020, 1, 1), date_time_ymd(2120, 1, 1));
     let authority_key = KeyPair::generate()?;
     let mut authority = CertificateParams::default();

@@ -1,0 +1,371 @@
+//! One look at a fleet: five steps.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fleet_api::conditions::{READY, reasons};
+use fleet_api::names::TOKEN;
+use fleet_api::{ResearchCollector, ResearchCollectorStatus};
+use jiff::{SignedDuration, Timestamp};
+use kube::api::{Api, Patch, PatchParams};
+use kube::runtime::controller::Action;
+use kube::runtime::events::{Event, EventType};
+use kube::{Resource as _, ResourceExt};
+use secrecy::SecretString;
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::apply::{Apply, Wanted, delete};
+use super::build::{Credentials, Objects, build};
+use super::context::Context;
+use super::dereference::{self, Made};
+use super::error::{Error, pause};
+use super::finalize::{self, hold};
+use super::found::{Found, JobState};
+use super::names::OPERATOR;
+use super::rollout::{Progress, Rolled, Rules, roll};
+use super::servers::Answer;
+use super::status::{Looked, blocked, status};
+use super::valid::{Around, Fleet, Secrets};
+
+/// How soon a Secret that is missing is looked for again: it cannot be watched without a right to read all.
+const LOOK_FOR_SECRET: Duration = Duration::from_secs(10);
+/// How soon is looked again while something moves on its own.
+const MOVING: Duration = Duration::from_secs(20);
+/// How long after a migration has failed it is tried again.
+const MIGRATE_AGAIN: SignedDuration = SignedDuration::from_mins(5);
+
+/// Looks at a fleet, and counts how it went.
+pub(super) async fn reconcile(
+    collector: Arc<ResearchCollector>,
+    context: Arc<Context>,
+) -> Result<Action, Error> {
+    let begun = Instant::now();
+    let result = if collector.metadata.deletion_timestamp.is_some() {
+        finalize::finalize(&collector, &context).await
+    } else {
+        look(&collector, &context).await
+    };
+    context.metrics.reconciled(begun.elapsed());
+    if result.is_ok() {
+        context.succeeded(&collector.uid().unwrap_or_default());
+    }
+    result
+}
+
+/// What happens after a failure: the next try comes later each time.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the controller passes what it holds"
+)]
+pub(super) fn retry(
+    collector: Arc<ResearchCollector>,
+    error: &Error,
+    context: Arc<Context>,
+) -> Action {
+    let failures = context.failed(&collector.uid().unwrap_or_default());
+    context.metrics.failed(error.reason());
+    let pause = pause(failures);
+    tracing::warn!(
+        namespace = collector.namespace(),
+        fleet = collector.name_any(),
+        again_in_ms = pause.as_millis(),
+        "{}",
+        super::servers::chain(error)
+    );
+    Action::requeue(pause)
+}
+
+async fn look(collector: &Arc<ResearchCollector>, context: &Context) -> Result<Action, Error> {
+    let namespace = collector.namespace().unwrap_or_default();
+    hold(collector, context).await?;
+
+    // Dereference.
+    let secrets = dereference::secrets(&context.client, &namespace, collector).await?;
+    let found = context.stores.found(&namespace, &collector.name_any());
+    let others: Vec<_> = context
+        .fleets
+        .state()
+        .iter()
+        .filter(|other| other.spec.infrastructure.is_some())
+        .map(|other| ResearchCollector::clone(other))
+        .collect();
+
+    // Validate.
+    let around = Around {
+        secrets: &secrets,
+        others: &others,
+        image: &context.settings.image,
+    };
+    let fleet = match Fleet::validate(collector, around) {
+        Ok(fleet) => fleet,
+        Err(invalid) => {
+            let reason = invalid.reason();
+            let status = blocked(collector, reason, &invalid.to_string(), now());
+            tell(context, collector, status).await?;
+            return Ok(Action::requeue(LOOK_FOR_SECRET));
+        }
+    };
+    let servers = keep_servers(context, collector, &secrets);
+    let (credentials, gone) = match dereference::credentials(context, &fleet).await? {
+        Made::There(credentials) => (Some(credentials), Vec::new()),
+        Made::Gone(names) => (None, names),
+    };
+
+    // Build.
+    let built = built(&fleet, credentials.as_ref(), &found);
+
+    // Apply.
+    let refused = if gone.is_empty() {
+        apply(context, &fleet, &found, built.objects).await?
+    } else {
+        None
+    };
+
+    // Status.
+    let rates = fleet.regions().iter().map(|region| {
+        let rate = context.rates.of(&namespace, &fleet.name, &region.name);
+        (region.name.clone(), rate)
+    });
+    let rates: BTreeMap<_, _> = rates.collect();
+    let new = status(
+        &fleet,
+        &Looked {
+            found: &found,
+            progress: &built.progress,
+            servers: &servers,
+            migration: built.migration.as_deref(),
+            rates: &rates,
+            refused: refused.as_deref(),
+            gone: &gone,
+            now: now(),
+        },
+    );
+    let is_ready = is_true(&new, READY);
+    count(context, &fleet, &servers);
+    tell(context, collector, new).await?;
+    let again = if is_ready {
+        context.settings.resync
+    } else {
+        MOVING.min(context.settings.resync)
+    };
+    Ok(Action::requeue(
+        again.mul_f64(0.9 + rand::random::<f64>() / 5.0),
+    ))
+}
+
+/// What is to be written now.
+struct Built {
+    objects: Objects,
+    progress: Progress,
+    migration: Option<String>,
+}
+
+/// All objects, with the collectors that may change now, and the migration when the database is there. Pure but for the
+/// time.
+fn built(fleet: &Fleet, credentials: Option<&Credentials>, found: &Found) -> Built {
+    let mut objects = build(fleet, credentials);
+    let migration = objects.jobs.first().map(ResourceExt::name_any);
+    let database = objects.databases.first().map(ResourceExt::name_any);
+    if database.is_some_and(|name: String| !found.database_ready(&name))
+        && migration.as_ref().map(|name| found.job(name)) == Some(JobState::Missing)
+    {
+        // It would only wait, and give up.
+        objects.jobs.clear();
+    }
+    let migrated = match &migration {
+        Some(name) => found.job(name) == JobState::Complete,
+        None => true,
+    };
+    let live = found
+        .stateful_sets
+        .iter()
+        .map(|(name, set)| (name.clone(), &**set));
+    let updates = fleet.updates();
+    let rules = Rules {
+        rollout: updates.collectors,
+        deadline: SignedDuration::from_mins(updates.deadline_minutes.into()),
+        migrated,
+        now: now(),
+    };
+    let Rolled {
+        collectors,
+        progress,
+    } = roll(objects.collectors, &live.collect(), rules);
+    objects.collectors = collectors;
+    Built {
+        objects,
+        progress,
+        migration,
+    }
+}
+
+/// Writes, then deletes what is no longer wanted. What the cluster refuses is answered, for people.
+async fn apply(
+    context: &Context,
+    fleet: &Fleet,
+    found: &Found,
+    objects: Objects,
+) -> Result<Option<String>, Error> {
+    let writer = Apply {
+        client: &context.client,
+        stores: &context.stores,
+        written: &context.written,
+        fleet,
+    };
+    let mut wanted = Wanted::of(&objects);
+    // Those that wait for the migration are there still.
+    wanted.keep_collectors(fleet);
+    let written = match writer.run(objects).await {
+        Ok(()) => None,
+        Err(error) => match error.refusal() {
+            Some(refused) => {
+                context.metrics.failed(error.reason());
+                Some(refused)
+            }
+            None => return Err(error),
+        },
+    };
+    if written.is_none() {
+        writer.prune(&wanted).await?;
+        retry_migration(context, found).await?;
+    }
+    Ok(written)
+}
+
+/// A migration that was given up is tried again after a while.
+async fn retry_migration(context: &Context, found: &Found) -> Result<(), Error> {
+    for (name, job) in &found.jobs {
+        let JobState::Failed { at: Some(at), .. } = found.job(name) else {
+            continue;
+        };
+        let is_migration = name.contains("-migrate-");
+        if is_migration && now().duration_since(at) > MIGRATE_AGAIN {
+            delete::<k8s_openapi::api::batch::v1::Job>(&context.client, &job.metadata).await?;
+        }
+    }
+    Ok(())
+}
+
+fn keep_servers(
+    context: &Context,
+    collector: &Arc<ResearchCollector>,
+    secrets: &Secrets,
+) -> Answer {
+    let token = token(collector, secrets)?;
+    context.servers.keep(collector, token)
+}
+
+/// The token of the provider's project, if the fleet has servers.
+pub(super) fn token(collector: &ResearchCollector, secrets: &Secrets) -> Option<SecretString> {
+    let hetzner = &collector.spec.infrastructure.as_ref()?.hetzner;
+    let reference = hetzner.token_secret_ref.as_ref()?;
+    secrets.get(&reference.name)?.values.get(TOKEN).cloned()
+}
+
+fn count(context: &Context, fleet: &Fleet, servers: &Answer) {
+    let Some(Ok(kept)) = servers else { return };
+    let there = kept
+        .servers
+        .values()
+        .filter(|server| server.status.is_some());
+    let cents = kept.monthly.map(|money| i64::try_from(money.cents()));
+    let cents = cents.and_then(Result::ok).unwrap_or_default();
+    let (namespace, name) = (&fleet.namespace, &fleet.name);
+    context
+        .metrics
+        .servers(namespace, name, there.count(), cents);
+}
+
+/// Writes the status if it says something new, and an event when Ready changes.
+pub(super) async fn tell(
+    context: &Context,
+    collector: &ResearchCollector,
+    new: ResearchCollectorStatus,
+) -> Result<(), Error> {
+    let before = collector.status.clone().unwrap_or_default();
+    if before == new {
+        return Ok(());
+    }
+    let namespace = collector.namespace().unwrap_or_default();
+    let name = collector.name_any();
+    let api: Api<ResearchCollector> = Api::namespaced(context.client.clone(), &namespace);
+    let patch = json!({
+        "apiVersion": ResearchCollector::api_version(&()),
+        "kind": ResearchCollector::kind(&()),
+        "metadata": {"name": name, "uid": collector.uid()},
+        "status": new,
+    });
+    let params = PatchParams::apply(OPERATOR).force();
+    let written = api
+        .patch_status(&name, &params, &Patch::Apply(&patch))
+        .await;
+    match written {
+        Ok(_) => {}
+        // It was deleted meanwhile, and the uid is another one's by now.
+        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {
+            return Ok(());
+        }
+        Err(error) => return Err(Error::kubernetes("tell how the fleet is")(error)),
+    }
+    publish(context, collector, &before, &new).await;
+    Ok(())
+}
+
+/// An event for each change of what is the matter.
+async fn publish(
+    context: &Context,
+    collector: &ResearchCollector,
+    before: &ResearchCollectorStatus,
+    new: &ResearchCollectorStatus,
+) {
+    let of = |status: &ResearchCollectorStatus| {
+        let conditions = status.conditions.iter();
+        let ready = conditions
+            .filter(|condition| condition.type_ == READY)
+            .next_back();
+        ready.map(|ready| {
+            (
+                ready.status.clone(),
+                ready.reason.clone(),
+                ready.message.clone(),
+            )
+        })
+    };
+    let (before, Some((status, reason, message))) = (of(before), of(new)) else {
+        return;
+    };
+    if before.is_some_and(|(was, why, _)| (was, why) == (status.clone(), reason.clone())) {
+        return;
+    }
+    let is_normal = status == "True" || reason == reasons::IN_PROGRESS;
+    let event = Event {
+        type_: if is_normal {
+            EventType::Normal
+        } else {
+            EventType::Warning
+        },
+        reason: if status == "True" {
+            READY.to_owned()
+        } else {
+            reason
+        },
+        note: Some(message.chars().take(1000).collect()),
+        action: "Reconcile".to_owned(),
+        secondary: None,
+    };
+    let reference = collector.object_ref(&());
+    if let Err(error) = context.recorder.publish(&event, &reference).await {
+        tracing::debug!(%error, "cannot publish an event");
+    }
+}
+
+fn is_true(status: &ResearchCollectorStatus, kind: &str) -> bool {
+    let mut conditions = status.conditions.iter();
+    conditions.any(|condition| condition.type_ == kind && condition.status == "True")
+}
+
+fn now() -> Timestamp {
+    Timestamp::now()
+}

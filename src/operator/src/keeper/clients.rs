@@ -1,0 +1,46 @@
+//! One client for each token, so that fleets of the same project share what it may ask for in an hour.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use fleet_hetzner::{Client, ENDPOINT, Error};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+
+const USER_AGENT: &str = concat!("fleet-operator/", env!("CARGO_PKG_VERSION"));
+/// More tokens than this are those of long ago.
+const TOKENS: usize = 256;
+
+/// The clients, by the digest of the token.
+#[derive(Debug)]
+pub(super) struct Clients {
+    endpoint: String,
+    clients: Mutex<HashMap<[u8; 32], Client>>,
+}
+
+impl Clients {
+    pub(super) fn new(endpoint: Option<String>) -> Self {
+        Self {
+            endpoint: endpoint.unwrap_or_else(|| ENDPOINT.to_owned()),
+            clients: Mutex::default(),
+        }
+    }
+
+    /// The client with this token.
+    pub(super) fn of(&self, token: &SecretString) -> Result<Client, Error> {
+        let key = Sha256::digest(token.expose_secret()).into();
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&key) {
+            return Ok(client.clone());
+        }
+        let client = Client::builder(token.clone())
+            .endpoint(self.endpoint.clone())
+            .user_agent(USER_AGENT)
+            .build()?;
+        if clients.len() >= TOKENS {
+            clients.clear();
+        }
+        clients.insert(key, client.clone());
+        Ok(client)
+    }
+}
