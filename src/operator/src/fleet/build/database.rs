@@ -42,6 +42,7 @@ pub(super) fn stateful_set(
             &credentials::tls_name(&fleet.name),
             &["tls.crt", "tls.key"],
         ),
+        secret("logins", &logins, &[]),
         scratch("run"),
         scratch("tmp"),
     ];

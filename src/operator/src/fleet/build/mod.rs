@@ -14,6 +14,8 @@ mod pod_disruption_budget;
 mod secret;
 mod service;
 mod service_account;
+#[cfg(test)]
+mod tests;
 pub(crate) mod tls;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
