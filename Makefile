@@ -1,6 +1,6 @@
 # The few verbs that a person needs. Each is one command that works without make, too.
 
-.PHONY: demo test bench lint
+.PHONY: demo test bench lint control-plane control-plane-down
 
 demo: ## record scripted users on a simulated network; Ctrl-C ends it
 	cargo run --bin fleetctl -- up --demo
@@ -19,3 +19,9 @@ bench: ## the benchmarks, with the peer in the same run
 lint: ## formatting and clippy, as CI does it
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+
+control-plane: ## a Kubernetes control plane on loopback, in the background (built once, in minutes)
+	cargo run --quiet --bin control-plane -- up
+
+control-plane-down: ## ends it
+	cargo run --quiet --bin control-plane -- down

@@ -480,7 +480,7 @@ async fn install(client: &Client, crd: &CustomResourceDefinition) -> Result<()> 
     Ok(())
 }
 
-async fn namespace(client: &Client, name: &str) -> Result<()> {
+pub(crate) async fn namespace(client: &Client, name: &str) -> Result<()> {
     let metadata = ObjectMeta {
         name: Some(name.to_owned()),
         ..ObjectMeta::default()
@@ -495,7 +495,7 @@ async fn namespace(client: &Client, name: &str) -> Result<()> {
     Ok(())
 }
 
-async fn eventually<T>(
+pub(crate) async fn eventually<T>(
     what: &str,
     look: impl AsyncFn() -> Result<Option<T>, kube::Error>,
 ) -> Result<T> {

@@ -5,9 +5,11 @@ mod credentials;
 mod programs;
 
 use std::{
-    fs,
+    fs::{self, File},
+    io::Write as _,
     net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
     process::Command,
     sync::{Arc, Weak},
 };
@@ -21,7 +23,8 @@ use tokio::{sync::Mutex, task::spawn_blocking};
 use self::{credentials::Credentials, programs::Programs};
 use crate::{ports, service::Service, target};
 
-/// A running control plane. Dropping it kills the processes and removes what was stored.
+/// A running control plane. Dropping it kills the processes and, if it has a directory of its own, removes what was
+/// stored.
 #[derive(Debug)]
 pub struct Kubernetes {
     // In the order in which they end.
@@ -33,17 +36,52 @@ pub struct Kubernetes {
     kubeconfig: String,
     port: u16,
     etcd_port: u16,
-    dir: TempDir,
+    dir: PathBuf,
+    // Whether each program has a session of its own, and a file with its id.
+    apart: bool,
+    _temporary: Option<TempDir>,
 }
 
 impl Kubernetes {
     /// A control plane of the test's own. The first call on a machine builds the programs, in minutes.
     pub async fn start() -> Result<Self> {
-        let mut cluster = spawn_blocking(Self::prepare).await??;
-        cluster.etcd = Some(cluster.start_etcd().await?);
-        cluster.start_api_server().await?;
-        cluster.controllers = Some(cluster.start_controllers()?);
-        Ok(cluster)
+        let prepare = || {
+            let dir = tempfile::Builder::new()
+                .prefix("kubernetes-")
+                .tempdir_in(target::target_dir()?)?;
+            let mut cluster = Self::prepare(dir.path())?;
+            cluster._temporary = Some(dir);
+            anyhow::Ok(cluster)
+        };
+        spawn_blocking(prepare).await??.run().await
+    }
+
+    /// A control plane in this directory, whose programs can go on after this process, with their ids in files.
+    pub(crate) async fn start_apart(dir: &Path) -> Result<Self> {
+        let dir = dir.to_owned();
+        let mut cluster = spawn_blocking(move || Self::prepare(&dir)).await??;
+        cluster.apart = true;
+        cluster.run().await
+    }
+
+    /// Lets the programs go on without this.
+    pub(crate) fn leave(self) {
+        let Self {
+            controllers,
+            api_server,
+            etcd,
+            ..
+        } = self;
+        for service in [controllers, api_server, etcd].into_iter().flatten() {
+            service.leave();
+        }
+    }
+
+    async fn run(mut self) -> Result<Self> {
+        self.etcd = Some(self.start_etcd().await?);
+        self.start_api_server().await?;
+        self.controllers = Some(self.start_controllers()?);
+        Ok(self)
     }
 
     /// The control plane that the tests of this process share: each keeps to a namespace of its own. It ends with the
@@ -59,11 +97,8 @@ impl Kubernetes {
         Ok(started)
     }
 
-    fn prepare() -> Result<Self> {
-        let dir = tempfile::Builder::new()
-            .prefix("kubernetes-")
-            .tempdir_in(target::target_dir()?)?;
-        let credentials = Credentials::new(&dir.path().join("pki"))?;
+    fn prepare(dir: &Path) -> Result<Self> {
+        let credentials = Credentials::new(&dir.join("pki"))?;
         let port = ports::free_port()?;
         let cluster = Self {
             controllers: None,
@@ -74,10 +109,28 @@ impl Kubernetes {
             credentials,
             port,
             etcd_port: ports::free_port()?,
-            dir,
+            dir: dir.to_owned(),
+            apart: false,
+            _temporary: None,
         };
-        fs::write(cluster.kubeconfig_file(), &cluster.kubeconfig)?;
+        let mut file = File::options()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(cluster.kubeconfig_file())?;
+        file.write_all(cluster.kubeconfig.as_bytes())?;
         Ok(cluster)
+    }
+
+    fn start_program(&self, name: &'static str, command: Command) -> Result<Service> {
+        let log = self.log_file(name);
+        if !self.apart {
+            return Service::start(name, command, &log);
+        }
+        let service = Service::start_apart(name, &command, &log)?;
+        // At once, so that it can be found if this process is killed now.
+        fs::write(pid_file(&self.dir, name), service.id().to_string())?;
+        Ok(service)
     }
 
     async fn start_etcd(&self) -> Result<Service> {
@@ -94,8 +147,8 @@ impl Kubernetes {
             .args(["--initial-advertise-peer-urls", &peers])
             .args(["--initial-cluster", &format!("default={peers}")])
             .arg("--data-dir")
-            .arg(self.dir.path().join("etcd"));
-        let mut service = Service::start("etcd", command, &self.log_file("etcd"))?;
+            .arg(self.dir.join("etcd"));
+        let mut service = self.start_program("etcd", command)?;
         service.wait_until_listening(self.etcd_port).await?;
         Ok(service)
     }
@@ -121,8 +174,7 @@ impl Kubernetes {
             .arg(flag("client-ca-file", "authority.pem"))
             .arg(flag("tls-cert-file", "server.pem"))
             .arg(flag("tls-private-key-file", "server.key"));
-        let mut service =
-            Service::start("kube-apiserver", command, &self.log_file("kube-apiserver"))?;
+        let mut service = self.start_program("kube-apiserver", command)?;
         let client = self.client().await?;
         service
             .wait_until(async |_| {
@@ -160,8 +212,7 @@ impl Kubernetes {
                 "--root-ca-file={}",
                 self.credentials.file("authority.pem").display()
             ));
-        let log = self.log_file("kube-controller-manager");
-        Service::start("kube-controller-manager", command, &log)
+        self.start_program("kube-controller-manager", command)
     }
 
     /// A kubeconfig of an administrator; its context is `test`.
@@ -171,7 +222,7 @@ impl Kubernetes {
 
     /// The same in a file.
     pub fn kubeconfig_file(&self) -> PathBuf {
-        self.dir.path().join("kubeconfig")
+        self.dir.join("kubeconfig")
     }
 
     /// A client that may do everything. It lives no longer than the runtime of the test that asked for it.
@@ -181,11 +232,16 @@ impl Kubernetes {
 
     /// The same with other settings: another credential, or an impersonated user.
     pub async fn client_with(&self, change: impl FnOnce(&mut Config)) -> Result<Client> {
-        let kubeconfig = kube::config::Kubeconfig::from_yaml(&self.kubeconfig)?;
-        let options = KubeConfigOptions::default();
-        let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
+        let mut config = self.config().await?;
         change(&mut config);
         Ok(Client::try_from(config)?)
+    }
+
+    /// Where and how an administrator connects.
+    pub(crate) async fn config(&self) -> Result<Config> {
+        let kubeconfig = kube::config::Kubeconfig::from_yaml(&self.kubeconfig)?;
+        let options = KubeConfigOptions::default();
+        Ok(Config::from_custom_kubeconfig(kubeconfig, &options).await?)
     }
 
     /// The certificate of the cluster's authority (PEM).
@@ -209,10 +265,15 @@ impl Kubernetes {
     }
 
     fn log_file(&self, program: &str) -> PathBuf {
-        self.dir.path().join(format!("{program}.log"))
+        self.dir.join(format!("{program}.log"))
     }
 
     fn etcd_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.etcd_port)
     }
+}
+
+/// Where the id of a program is that goes on without us.
+pub(crate) fn pid_file(dir: &Path, program: &str) -> PathBuf {
+    dir.join(format!("{program}.pid"))
 }

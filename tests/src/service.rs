@@ -29,6 +29,8 @@ pub(crate) struct Service {
     name: &'static str,
     process: Child,
     log: PathBuf,
+    /// Whether it goes on when this is dropped.
+    left: bool,
 }
 
 impl Service {
@@ -49,7 +51,25 @@ impl Service {
             name,
             process,
             log: log.to_owned(),
+            left: false,
         })
+    }
+
+    /// The same in a session of its own, so that neither a terminal nor the death of its parents ends it.
+    pub(crate) fn start_apart(
+        name: &'static str,
+        command: &process::Command,
+        log: &Path,
+    ) -> Result<Self> {
+        // Replaces itself with the program, which keeps the id.
+        let mut apart = process::Command::new("setsid");
+        apart.arg(command.get_program()).args(command.get_args());
+        Self::start(name, apart, log)
+    }
+
+    /// Lets the process go on without this.
+    pub(crate) fn leave(mut self) {
+        self.left = true;
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -142,6 +162,9 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
+        if self.left {
+            return;
+        }
         // Fails only for a process that has ended.
         let _ = self.process.kill();
         let _ = self.process.wait();

@@ -2,8 +2,9 @@
 //! that signs the tokens of service accounts.
 
 use std::{
-    fs,
+    fs::{self, DirBuilder},
     net::SocketAddr,
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
 
@@ -27,7 +28,7 @@ pub(super) struct Credentials {
 impl Credentials {
     /// New ones, as PEM files in a new directory.
     pub(super) fn new(dir: &Path) -> Result<Self> {
-        fs::create_dir(dir)?;
+        DirBuilder::new().mode(0o700).create(dir)?;
         let mut params = CertificateParams::default();
         params
             .distinguished_name
