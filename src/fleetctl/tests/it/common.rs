@@ -293,6 +293,16 @@ impl Program {
         .await
     }
 
+    /// Waits until the program has said so this many times.
+    pub(crate) async fn says_times(&self, part: &str, times: usize) {
+        until(&format!("{part:?} {times} times"), async || {
+            let lines = [self.stderr.all(), self.stdout.all()].concat();
+            let said = lines.iter().filter(|line| line.contains(part)).count();
+            (said >= times).then_some(())
+        })
+        .await;
+    }
+
     /// Where the admin server listens.
     pub(crate) async fn admin(&self) -> SocketAddr {
         let line = self.says("metrics and health are served").await;
