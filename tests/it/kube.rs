@@ -458,7 +458,7 @@ fn resource(crd: &CustomResourceDefinition) -> ApiResource {
     }
 }
 
-async fn install(client: &Client, crd: &CustomResourceDefinition) -> Result<()> {
+pub(crate) async fn install(client: &Client, crd: &CustomResourceDefinition) -> Result<()> {
     let name = crd.metadata.name.as_deref().context("no name")?;
     let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
     crds.patch(

@@ -21,6 +21,7 @@ mod migrate;
 mod mishaps;
 mod moments;
 mod month;
+mod operator;
 mod peers;
 mod proxy;
 mod report_page;

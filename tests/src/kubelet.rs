@@ -21,7 +21,12 @@ use futures_util::{Stream, StreamExt as _, stream};
 use k8s_openapi::api::core::v1::{Node, PersistentVolume, PersistentVolumeClaim, Pod};
 use kube::{
     Api, Client, Resource,
-    runtime::{Controller, WatchStreamExt as _, controller::Action, reflector::{self, Store}, watcher},
+    runtime::{
+        Controller, WatchStreamExt as _,
+        controller::Action,
+        reflector::{self, Store},
+        watcher,
+    },
 };
 use serde::de::DeserializeOwned;
 use tokio::{sync::mpsc, time::timeout};

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fleet_api::ResearchCollector;
-use kube::Client;
 use kube::runtime::events::Recorder;
-use kube::runtime::reflector::Store;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Client, ResourceExt as _};
 use tokio::time::Instant;
 
 use super::apply::Written;
@@ -86,6 +86,25 @@ impl Context {
             credentials: Mutex::default(),
             failures: Mutex::default(),
         }
+    }
+
+    /// The fleets that a call is for. A node has no namespace: it calls for all fleets of the name on its label, and is a
+    /// reason to look at their servers.
+    pub(crate) fn called(
+        &self,
+        call: ObjectRef<ResearchCollector>,
+    ) -> Vec<ObjectRef<ResearchCollector>> {
+        if call.namespace.is_some() {
+            return vec![call];
+        }
+        let fleets = self.fleets.state().into_iter();
+        let fleets = fleets.filter(|fleet| fleet.name_any() == call.name);
+        fleets
+            .map(|fleet| {
+                self.servers.look(&fleet.uid().unwrap_or_default());
+                ObjectRef::from_obj(&*fleet)
+            })
+            .collect()
     }
 
     /// The passwords of a fleet, if they were read lately.

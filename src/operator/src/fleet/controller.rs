@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fleet_api::ResearchCollector;
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use kube::Client;
 use kube::api::{Api, ListParams};
 use kube::client::{Body, ClientBuilder};
@@ -78,9 +78,13 @@ pub(crate) async fn run(
         recorder,
     ));
     let config = Config::default().debounce(DEBOUNCE).concurrency(AT_A_TIME);
+    let called = UnboundedReceiverStream::new(called).flat_map({
+        let context = Arc::clone(&context);
+        move |call| stream::iter(context.called(call))
+    });
     Controller::for_stream(seen, fleets)
         .with_config(config)
-        .reconcile_on(UnboundedReceiverStream::new(called))
+        .reconcile_on(called)
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(reconcile, retry, Arc::clone(&context))
         .for_each(|looked| async move {

@@ -249,7 +249,10 @@ mod tests {
         let rolled = roll(wanted, &live, rules);
         let new = rolled.collectors.iter();
         let new = new.filter(|set| annotation(set, TEMPLATE) == Some("new"));
-        (new.map(kube::ResourceExt::name_any).collect(), rolled.progress)
+        (
+            new.map(kube::ResourceExt::name_any).collect(),
+            rolled.progress,
+        )
     }
 
     #[test]

@@ -13,9 +13,9 @@ use kube::runtime::events::{Event, EventType, Recorder};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource as _, ResourceExt as _};
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::sleep;
 
 use super::error::pause;
 use super::stores::Calls;
@@ -38,6 +38,7 @@ pub(crate) type Answer = Option<Result<Kept, String>>;
 
 struct Task {
     order: watch::Sender<Order>,
+    news: Arc<Notify>,
     answer: watch::Receiver<Answer>,
     work: JoinHandle<()>,
 }
@@ -99,6 +100,14 @@ impl Servers {
         task.answer.borrow().clone()
     }
 
+    /// Something has happened to a node: the next tick comes now.
+    pub(crate) fn look(&self, uid: &str) {
+        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(task) = tasks.get(uid) {
+            task.news.notify_one();
+        }
+    }
+
     /// Stops keeping them, at once: whatever is cut off can be carried on.
     pub(crate) async fn let_go(&self, uid: &str) {
         let task = {
@@ -136,7 +145,9 @@ impl Servers {
     fn begin(&self, order: Order) -> Task {
         let (order, orders) = watch::channel(order);
         let (answers, answer) = watch::channel(None);
+        let news = Arc::new(Notify::new());
         let work = Work {
+            news: Arc::clone(&news),
             keeper: self.keeper.clone(),
             nodes: self.nodes.clone(),
             calls: self.calls.clone(),
@@ -146,6 +157,7 @@ impl Servers {
         };
         Task {
             order,
+            news,
             answer,
             work: tokio::spawn(work.run()),
         }
@@ -157,6 +169,7 @@ struct Work {
     nodes: Store<Node>,
     calls: Calls,
     recorder: Recorder,
+    news: Arc<Notify>,
     orders: watch::Receiver<Order>,
     answers: watch::Sender<Answer>,
 }
@@ -201,9 +214,12 @@ impl Work {
             if changed {
                 let _ = self.calls.send(ObjectRef::from_obj(&*order.fleet));
             }
-            // A node that is lost or has come is a reason to look.
-            if let Ok(Err(_)) = timeout(rest, self.orders.changed()).await {
-                return;
+            tokio::select! {
+                () = sleep(rest) => {}
+                () = self.news.notified() => {}
+                changed = self.orders.changed() => if changed.is_err() {
+                    return;
+                }
             }
         }
     }

@@ -227,7 +227,7 @@ fn ours() -> watcher::Config {
     watcher::Config::default().labels(&format!("{MANAGED_BY}={OPERATOR},{FLEET_LABEL}"))
 }
 
-/// Nobody listens at the end of the program.
+/// Without a namespace where the object has none. Nobody listens at the end of the program.
 fn call<K: Resource>(calls: &Calls, object: &K) {
     let Some(fleet) = fleet_of(object) else {
         return;

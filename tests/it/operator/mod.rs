@@ -1,0 +1,4 @@
+//! The operator, as the real program, against a real API server.
+
+mod life;
+mod world;
