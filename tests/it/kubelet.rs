@@ -334,7 +334,7 @@ async fn a_simulated_server_becomes_a_node_and_is_lost_when_it_is_deleted() -> R
         .kubelets
         .follow(Arc::clone(&cloud), Duration::from_millis(200));
     let order = json!({
-        "name": "kubelet-cloud-1", "server_type": "cx23", "image": "debian-13", "location": "fsn1",
+        "name": "kubelet-cloud-1", "server_type": "ccx13", "image": "debian-13", "location": "fsn1",
         "labels": {"researchfleet.io/region": "here", "other": "label"},
     });
     let created = servers.call("POST", "/servers", &order).await?;

@@ -21,7 +21,12 @@ use futures_util::{Stream, StreamExt as _, stream};
 use k8s_openapi::api::core::v1::{Node, PersistentVolume, PersistentVolumeClaim, Pod};
 use kube::{
     Api, Client, Resource,
-    runtime::{Controller, WatchStreamExt as _, controller::Action, reflector::{self, Store}, watcher},
+    runtime::{
+        Controller, WatchStreamExt as _,
+        controller::Action,
+        reflector::{self, Store},
+        watcher,
+    },
 };
 use serde::de::DeserializeOwned;
 use tokio::{sync::mpsc, time::timeout};
@@ -232,9 +237,8 @@ where
 {
     let wait = async {
         loop {
-            match timeout(AGAIN, store.wait_until_ready()).await {
-                Ok(ready) => break ready.context("the watch has ended"),
-                Err(_) => continue,
+            if let Ok(ready) = timeout(AGAIN, store.wait_until_ready()).await {
+                break ready.context("the watch has ended");
             }
         }
     };
