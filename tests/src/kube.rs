@@ -49,7 +49,8 @@ impl Kubernetes {
             let dir = tempfile::Builder::new()
                 .prefix("kubernetes-")
                 .tempdir_in(target::target_dir()?)?;
-            Self::prepare(&dir.path().to_owned(), Some(dir))
+            let path = dir.path().to_owned();
+            Self::prepare(&path, Some(dir))
         };
         spawn_blocking(prepare).await??.run().await
     }
