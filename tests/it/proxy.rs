@@ -26,7 +26,7 @@ use crate::kube::namespace;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// ConfigMaps in a namespace of the test's own, through a proxy and without.
+/// Objects in a namespace of the test's own, through a proxy and without.
 struct Stage {
     proxy: Proxy,
     maps: Api<ConfigMap>,
@@ -199,7 +199,9 @@ async fn a_frozen_watch_is_late_and_a_list_is_old() -> Result<()> {
     stage.create("old").await?;
     assert_eq!(stage.names().await?, ["old"]);
     let watch = async || {
-        let params = WatchParams::default().fields("metadata.name!=kube-root-ca.crt");
+        let params = WatchParams::default()
+            .fields("metadata.name!=kube-root-ca.crt")
+            .disable_bookmarks();
         let events = stage.maps.watch(&params, "0").await?;
         anyhow::Ok(events.boxed())
     };
@@ -247,7 +249,9 @@ async fn a_frozen_watch_is_late_and_a_list_is_old() -> Result<()> {
 #[tokio::test]
 async fn many_watches_stream_at_once() -> Result<()> {
     let stage = Stage::new("proxy-streams").await?;
-    let params = WatchParams::default().fields("metadata.name=one");
+    let params = WatchParams::default()
+        .fields("metadata.name=one")
+        .disable_bookmarks();
     let mut watches = Vec::new();
     for _ in 0..100 {
         watches.push(stage.maps.watch(&params, "0").await?.boxed());

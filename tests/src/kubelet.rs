@@ -237,9 +237,8 @@ where
 {
     let wait = async {
         loop {
-            match timeout(AGAIN, store.wait_until_ready()).await {
-                Ok(ready) => break ready.context("the watch has ended"),
-                Err(_) => continue,
+            if let Ok(ready) = timeout(AGAIN, store.wait_until_ready()).await {
+                break ready.context("the watch has ended");
             }
         }
     };

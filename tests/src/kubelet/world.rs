@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     net::{IpAddr, Ipv4Addr},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -12,7 +12,6 @@ use kube::{
     Client, ResourceExt as _,
     runtime::reflector::{ObjectRef, Store},
 };
-use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::{Play, nodes::Heart};

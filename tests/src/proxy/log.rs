@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use http::{HeaderMap, Method, Uri, header::USER_AGENT};
+use http::{HeaderMap, HeaderValue, Method, Uri, header::USER_AGENT};
 
 /// A call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Call {
         let is_watch = query
             .split('&')
             .any(|pair| matches!(pair, "watch=true" | "watch=1" | "watch"));
-        let user_agent = headers.get(USER_AGENT).map(|agent| agent.as_bytes());
+        let user_agent = headers.get(USER_AGENT).map(HeaderValue::as_bytes);
         Self {
             method: method.to_string(),
             path: uri.path().to_owned(),
