@@ -14,6 +14,7 @@ mod figures;
 mod first_boot;
 mod fixtures;
 mod hetzner_sdks;
+mod keeper;
 mod kube;
 mod migrate;
 mod mishaps;

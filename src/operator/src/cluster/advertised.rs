@@ -16,7 +16,12 @@ pub async fn advertised_address(cluster: &Cluster) -> Result<Option<String>, Clu
 }
 
 fn address(slice: &EndpointSlice) -> Option<String> {
-    let host = slice.endpoints.iter().flatten().flat_map(|it| &it.addresses).next()?;
+    let host = slice
+        .endpoints
+        .iter()
+        .flatten()
+        .flat_map(|it| &it.addresses)
+        .next()?;
     let ports = slice.ports.iter().flatten();
     let port = ports.filter_map(|port| port.port).next().unwrap_or(6443);
     let host = if host.contains(':') {

@@ -80,12 +80,18 @@ async fn pods(cluster: &Cluster, node: &str) -> Result<Vec<Pod>, ClusterError> {
     let pods = all.list(&of_the_node).await;
     let pods = pods.map_err(|error| cluster.failed(&format!("the pods of Node/{node}"), error))?;
     let has_ended = |pod: &Pod| {
-        let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+        let phase = pod
+            .status
+            .as_ref()
+            .and_then(|status| status.phase.as_deref());
         matches!(phase, Some("Succeeded" | "Failed"))
     };
     let stays = |pod: &Pod| {
         pod.annotations().contains_key(MIRROR)
-            || pod.owner_references().iter().any(|owner| owner.kind == "DaemonSet")
+            || pod
+                .owner_references()
+                .iter()
+                .any(|owner| owner.kind == "DaemonSet")
     };
     let going = |pod: &Pod| !stays(pod) && !has_ended(pod);
     Ok(pods.into_iter().filter(going).collect())

@@ -82,7 +82,9 @@ pub async fn forget_node(cluster: &Cluster, name: &str) -> Result<(), ClusterErr
 pub async fn list_nodes(cluster: &Cluster) -> Result<Vec<Node>, ClusterError> {
     let nodes: Api<Node> = Api::all(cluster.client());
     let nodes = nodes.list(&ListParams::default()).await;
-    Ok(nodes.map_err(|error| cluster.failed("the nodes", error))?.items)
+    Ok(nodes
+        .map_err(|error| cluster.failed("the nodes", error))?
+        .items)
 }
 
 /// Puts labels on a node, if it is there. Those that it has besides stay.

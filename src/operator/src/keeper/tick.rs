@@ -151,6 +151,13 @@ impl Tick<'_> {
             seen.nodes = self.nodes(&seen.picture, &nodes);
             seen.decision = self.decide(&seen.picture, &seen.nodes);
         }
+        let replaces = |act: &Act| matches!(act, Act::Replace(_));
+        if seen.decision.acts.iter().any(replaces) {
+            let asked = seen.picture.ask_for_catalogue(&self.client, &self.spec);
+            if let Err(error) = asked.await {
+                return Ok(report::provider(&error));
+            }
+        }
         self.remember(&seen);
         let acting = Acting {
             tick: &self,
@@ -209,7 +216,9 @@ impl Tick<'_> {
             }
         }
         let provider = |error: fleet_hetzner::Error| report::provider(&error);
-        let look = Look::full(&self.client, &self.spec).await.map_err(provider)?;
+        let look = Look::full(&self.client, &self.spec)
+            .await
+            .map_err(provider)?;
         let picture = match self.picture(look.clone(), setup) {
             Err(Unclear::Catalogue(_)) => {
                 let look = look.with_catalogue(&self.client, &self.spec).await;
@@ -217,8 +226,8 @@ impl Tick<'_> {
             }
             other => other,
         };
-        let picture = picture
-            .map_err(|error| Kept::unknown(reasons::INVALID_SPEC, chain(&error)))?;
+        let picture =
+            picture.map_err(|error| Kept::unknown(reasons::INVALID_SPEC, chain(&error)))?;
         Ok(self.seen(picture, nodes, true))
     }
 
@@ -250,7 +259,7 @@ impl Tick<'_> {
         let memory = &self.keeper.memory;
         if seen.picture.is_acted_on(&seen.decision) {
             memory.forget_look(&self.id);
-        } else if seen.is_full {
+        } else if seen.is_full || seen.picture.catalogue().is_some() {
             memory.keep_look(&self.id, self.generation, seen.picture.look.clone());
         }
     }

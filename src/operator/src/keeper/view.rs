@@ -22,6 +22,12 @@ pub(super) fn from_within(mut wanted: Wanted, servers: &[Server]) -> Wanted {
         .servers
         .retain(|server| server.role != Role::ControlPlane || is_there(&server.name));
     wanted.volume_gb = None;
+    let control_plane = wanted
+        .servers
+        .iter_mut()
+        .filter(|server| server.role == Role::ControlPlane);
+    // Of whatever type it is.
+    control_plane.for_each(|server| server.server_types.clear());
     let leaving = servers.iter().filter(|server| is_leaving(&wanted, server));
     let leaving: Vec<_> = leaving.map(as_it_is).collect();
     wanted.servers.extend(leaving);
@@ -56,7 +62,9 @@ fn as_it_is(server: &Server) -> WantedServer {
 
 /// The servers that the operator may touch: those for regions. `spec` is the wish of the spec.
 pub(super) fn servers<'s>(spec: &Wanted, found: &'s [Server]) -> BTreeMap<String, &'s Server> {
-    let regions: Vec<&str> = regions(spec).map(|(_, server)| server.name.as_str()).collect();
+    let regions: Vec<&str> = regions(spec)
+        .map(|(_, server)| server.name.as_str())
+        .collect();
     let may = |server: &&Server| {
         let is_wanted = regions.contains(&server.name.as_str());
         role(server) != Some(CONTROL_PLANE) && (is_wanted || is_leaving(spec, server))
@@ -85,6 +93,7 @@ pub(super) fn server(server: &Server) -> ServerSeen {
     ServerSeen {
         made: rebuilt.map_or(server.created, |rebuilt| rebuilt.max(server.created)),
         busy: server.locked || !rests,
+        unfinished: server.status == ServerStatus::Initializing,
     }
 }
 
@@ -122,7 +131,10 @@ pub(super) fn nodes<N: Borrow<Node>>(
 
 fn node_seen(node: &Node, wanted: Option<&WantedServer>, fleet: &str) -> NodeSeen {
     let status = node.status.as_ref();
-    let mut conditions = status.and_then(|it| it.conditions.as_ref()).into_iter().flatten();
+    let mut conditions = status
+        .and_then(|it| it.conditions.as_ref())
+        .into_iter()
+        .flatten();
     let ready = conditions.find(|condition| condition.type_ == "Ready");
     let since = ready.and_then(|ready| ready.last_transition_time.as_ref());
     let has = |(key, value): (String, String)| node.labels().get(&key) == Some(&value);
