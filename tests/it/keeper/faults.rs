@@ -85,14 +85,15 @@ async fn whatever_fails_while_it_is_made_there_is_one_server_in_the_end() -> Res
             },
         ),
     ];
-    let cases = faults.map(|(name, fault)| async move {
+    let case = async |name, fault| {
         let world = World::new(&format!("fault-{name}"), &[("us", "ash")]).await?;
         world.cloud.faults().times(1, fault);
         world.settle().await.context(name)?;
         assert_eq!(world.servers().len(), 1, "{name}");
         assert_eq!(world.cloud.state().firewalls.len(), 2, "{name}");
         world.is_quiet().await.context(name)
-    });
+    };
+    let cases = faults.map(|(name, fault)| Box::pin(case(name, fault)));
     try_join_all(cases).await?;
     Ok(())
 }

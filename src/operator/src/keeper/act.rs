@@ -44,8 +44,8 @@ impl Acting<'_> {
         let labels = named(|act| matches!(act, Act::Label(_)));
         let uncordons = named(|act| matches!(act, Act::Uncordon(_)));
         let (planned, slow, labelled, uncordoned) = join4(
-            self.carry_out(&planned),
-            join_all(slow.map(|act| self.slowly(act))),
+            Box::pin(self.carry_out(&planned)),
+            join_all(slow.map(|act| Box::pin(self.slowly(act)))),
             join_all(labels.into_iter().map(|name| self.label(name))),
             join_all(uncordons.into_iter().map(|name| self.uncordon(name))),
         )

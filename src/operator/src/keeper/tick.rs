@@ -111,7 +111,8 @@ impl Keeper {
             generation: fleet.metadata.generation,
             told: &told,
         };
-        tick.run(nodes).await
+        // All that may be going on at once is large, and callers have many ticks at once.
+        Box::pin(tick.run(nodes)).await
     }
 }
 
