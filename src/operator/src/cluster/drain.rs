@@ -76,7 +76,7 @@ pub(super) async fn patch(
     }
 }
 
-/// The pods that have to go. Those of a DaemonSet would come back at once, and those that have ended need nothing.
+/// The pods that have to go. Those of a `DaemonSet` would come back at once, and those that have ended need nothing.
 async fn pods(cluster: &Cluster, node: &str) -> Result<Vec<Pod>, ClusterError> {
     let all: Api<Pod> = Api::all(cluster.client());
     let of_the_node = ListParams::default().fields(&format!("spec.nodeName={node}"));
