@@ -15,6 +15,7 @@ mod figures;
 mod first_boot;
 mod fixtures;
 mod hetzner_sdks;
+mod keeper;
 mod kube;
 mod kubelet;
 mod migrate;

@@ -22,8 +22,8 @@ fn address(slice: &EndpointSlice) -> Option<String> {
         .flatten()
         .flat_map(|it| &it.addresses)
         .next()?;
-    let ports = slice.ports.iter().flatten();
-    let port = ports.filter_map(|port| port.port).next().unwrap_or(6443);
+    let mut ports = slice.ports.iter().flatten();
+    let port = ports.find_map(|port| port.port).unwrap_or(6443);
     let host = if host.contains(':') {
         format!("[{host}]")
     } else {

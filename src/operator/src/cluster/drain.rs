@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::ResourceExt;
 use kube::api::{Api, EvictParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::connect::Cluster;
 use super::error::ClusterError;
@@ -41,8 +41,11 @@ pub async fn drain(
         let waiting = pods
             .iter()
             .filter(|pod| pod.metadata.deletion_timestamp.is_none());
-        let asked = join_all(waiting.map(|pod| evict(cluster, pod))).await;
-        asked.into_iter().collect::<Result<(), _>>()?;
+        // The client itself asks again and again where a budget is spent, for minutes.
+        let asked = join_all(waiting.map(|pod| evict(cluster, pod)));
+        if let Ok(asked) = timeout_at(deadline, asked).await {
+            asked.into_iter().collect::<Result<(), _>>()?;
+        }
         sleep(LOOK_AGAIN.min(patience)).await;
     }
 }
@@ -73,7 +76,7 @@ pub(super) async fn patch(
     }
 }
 
-/// The pods that have to go. Those of a DaemonSet would come back at once, and those that have ended need nothing.
+/// The pods that have to go. Those of a `DaemonSet` would come back at once, and those that have ended need nothing.
 async fn pods(cluster: &Cluster, node: &str) -> Result<Vec<Pod>, ClusterError> {
     let all: Api<Pod> = Api::all(cluster.client());
     let of_the_node = ListParams::default().fields(&format!("spec.nodeName={node}"));

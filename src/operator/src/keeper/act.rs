@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use fleet_api::conditions::reasons;
+use fleet_hetzner::{ActionError, ServerStatus};
 use futures_util::future::{join_all, join4};
 use jiff::Timestamp;
 
 use super::decide::{Act, Decision, NodeSeen};
-use super::error::chain;
 use super::kept::Happening;
 use super::picture::Picture;
 use super::report::{Failure, failure};
@@ -15,7 +15,8 @@ use super::tick::Tick;
 use super::view;
 use crate::cluster::{drain, forget_node, label_node, uncordon};
 use crate::servers::{
-    Catalogue, Change, Execution, Item, Kind, Outcome, Plan, Problem, Progress, Setup, Step, Verb,
+    Change, Execution, Item, Kind, Outcome, Plan, Problem, Progress, Setup, Step, StepError, Verb,
+    is_ours,
 };
 
 /// What is needed to act.
@@ -43,8 +44,8 @@ impl Acting<'_> {
         let labels = named(|act| matches!(act, Act::Label(_)));
         let uncordons = named(|act| matches!(act, Act::Uncordon(_)));
         let (planned, slow, labelled, uncordoned) = join4(
-            self.carry_out(&planned),
-            join_all(slow.map(|act| self.slowly(act))),
+            Box::pin(self.carry_out(&planned)),
+            join_all(slow.map(|act| Box::pin(self.slowly(act)))),
             join_all(labels.into_iter().map(|name| self.label(name))),
             join_all(uncordons.into_iter().map(|name| self.uncordon(name))),
         )
@@ -73,14 +74,37 @@ impl Acting<'_> {
             ..Plan::default()
         };
         let progress = Progress::unwatched();
-        self.note(self.execution(&progress).run(plan).await)
+        let outcome = self.execution(&progress).run(plan).await;
+        let failed = outcome.failed.iter();
+        let leftovers: Vec<i64> = failed.filter_map(|it| never_made(&it.2)).collect();
+        let mut failures = self.note(outcome);
+        for id in leftovers {
+            failures.extend(self.clear_away(id).await);
+        }
+        failures
+    }
+
+    /// A server whose making has failed costs money and never becomes a node. The next tick makes it again.
+    async fn clear_away(&self, id: i64) -> Vec<Failure> {
+        let there = self.tick.client.servers().get(id).await;
+        let Ok(Some(server)) = there else {
+            // The next ticks see it, and in the end it is replaced.
+            return Vec::new();
+        };
+        let is_unfinished = server.status == ServerStatus::Initializing;
+        if !is_unfinished || !is_ours(&server.labels, &self.tick.spec.fleet) {
+            return Vec::new();
+        }
+        let change = deletion(self.picture.found().server_item(&server), id, "not made");
+        let progress = Progress::unwatched();
+        self.note(self.execution(&progress).run_servers(vec![change]).await)
     }
 
     /// What begins with the end of a region, or of one that nobody wants.
     async fn slowly(&self, act: &Act) -> Vec<Failure> {
         let name = act.name();
         if let Act::Replace(name) = act
-            && let Some(failure) = self.cannot_be_had(name).await
+            && let Some(failure) = self.cannot_be_had(name)
         {
             return vec![failure];
         }
@@ -108,44 +132,21 @@ impl Acting<'_> {
     fn deletion(&self, name: &str, why: &str) -> Option<Change> {
         let found = self.picture.found();
         let server = found.servers.iter().find(|server| server.name == name)?;
-        let item = found.server_item(server);
-        Some(Change {
-            verb: Verb::Delete,
-            monthly_before: item.monthly,
-            item,
-            why: why.to_owned(),
-            step: Step::Delete { id: server.id },
-        })
+        Some(deletion(found.server_item(server), server.id, why))
     }
 
     /// A server that is down may come back; one that is deleted and sold out does not.
-    async fn cannot_be_had(&self, name: &str) -> Option<Failure> {
+    fn cannot_be_had(&self, name: &str) -> Option<Failure> {
         let spec = &self.tick.spec;
         let (_, wanted) = view::regions(spec).find(|(_, server)| server.name == name)?;
-        let read;
-        let catalogue = match self.picture.catalogue() {
-            Some(catalogue) => catalogue,
-            None => match Catalogue::read(&self.tick.client, &spec.image).await {
-                Ok(catalogue) => {
-                    read = catalogue;
-                    &read
-                }
-                Err(error) => {
-                    return Some(Failure::of(name, reasons::PROVIDER_ERROR, &chain(&error)));
-                }
-            },
-        };
-        let offers = catalogue.offers(wanted, Timestamp::now());
+        let offers = self.picture.catalogue()?.offers(wanted, Timestamp::now());
         offers.available.is_empty().then(|| {
             let problem = Problem::NoOffer {
                 server: name.to_owned(),
                 refusals: offers.refusals(),
             };
-            Failure::of(
-                name,
-                reasons::NO_OFFER,
-                &format!("it is not replaced: {problem}"),
-            )
+            let message = format!("it is not replaced: {problem}");
+            Failure::of(name, reasons::NO_OFFER, &message)
         })
     }
 
@@ -223,6 +224,30 @@ impl Acting<'_> {
             note,
         });
     }
+}
+
+fn deletion(item: Item, id: i64, why: &str) -> Change {
+    Change {
+        verb: Verb::Delete,
+        monthly_before: item.monthly,
+        item,
+        why: why.to_owned(),
+        step: Step::Delete { id },
+    }
+}
+
+/// The server that was begun and not made, if it was that.
+fn never_made(error: &StepError) -> Option<i64> {
+    let StepError::Action(ActionError::Failed {
+        command, resources, ..
+    }) = error
+    else {
+        return None;
+    };
+    let server = resources.iter().find(|it| it.kind == "server");
+    server
+        .filter(|_| command == "create_server")
+        .map(|it| it.id)
 }
 
 fn word(verb: Verb) -> &'static str {

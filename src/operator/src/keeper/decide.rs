@@ -7,6 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+/// How long it may take to make a server. One that takes longer is never finished.
+const MAKING: SignedDuration = SignedDuration::from_mins(15);
+
 /// What is decided from. All names are those of servers, which are those of their nodes.
 #[derive(Debug, Clone, Default)]
 pub struct World {
@@ -33,6 +36,8 @@ pub struct ServerSeen {
     pub made: Timestamp,
     /// The provider is at work on it.
     pub busy: bool,
+    /// It is still being made.
+    pub unfinished: bool,
 }
 
 /// A node as far as it matters here.
@@ -229,12 +234,16 @@ fn disrupt(world: &World, decision: &mut Decision) -> Option<String> {
         .copied()
         .collect();
     changed.sort_by_key(|name| is_ready(name));
+    // A region that is stopped anyway waits only for what is on its way.
     let may_stop = |name: &&&String| {
         health.iter().all(|(other, health)| {
-            let is_itself = *other == **name;
-            let stopped_anyway = !is_ready(name) && is_to_be_changed(world, other);
-            let is_known = *health == Health::Ready || world.stuck.contains(*other);
-            is_itself || is_known || stopped_anyway
+            let is_known = match health {
+                Health::Ready => true,
+                Health::Down(_) => !is_ready(name),
+                Health::Absent => world.stuck.contains(*other),
+                Health::Coming => !is_ready(name) && is_to_be_changed(world, other),
+            };
+            *other == **name || is_known
         })
     };
     let act = if let Some(name) = to_be_replaced(world, &health, decision) {
@@ -266,6 +275,10 @@ fn health(world: &World, name: &str) -> Health {
     if node.is_some_and(|node| node.ready) {
         return Health::Ready;
     }
+    if server.busy && world.work.get(name) == Some(&Work::Disrupt) {
+        // A rebuild that was cut off is still going on.
+        return Health::Coming;
+    }
     let since = node.and_then(|node| node.since).unwrap_or(server.made);
     // A machine that was made anew has its time from then on.
     let since = since.max(server.made);
@@ -277,13 +290,20 @@ fn health(world: &World, name: &str) -> Health {
     }
 }
 
-/// The one that has been down for longest, unless another is on its way. One that is going to be rebuilt is not
+/// One that was never finished, else the one that has been down for longest, unless another is on its way. One that is going to be rebuilt is not
 /// replaced: perhaps that helps.
 fn to_be_replaced(
     world: &World,
     health: &BTreeMap<&String, Health>,
     decision: &Decision,
 ) -> Option<String> {
+    let never_finished = |name: &&&String| {
+        let server = world.servers.get(**name);
+        server.is_some_and(|it| it.unfinished && world.now.duration_since(it.made) > MAKING)
+    };
+    if let Some(name) = health.keys().find(never_finished) {
+        return Some((*name).clone());
+    }
     let on_its_way = health.iter().any(|(name, health)| match health {
         Health::Absent => !world.stuck.contains(*name),
         Health::Coming => true,

@@ -34,6 +34,7 @@ fn add_server(world: &mut World, name: &str, minutes: i64) {
     let server = ServerSeen {
         made: ago(minutes),
         busy: false,
+        unfinished: false,
     };
     world.servers.insert(name.to_owned(), server);
 }
@@ -150,6 +151,21 @@ fn a_server_that_never_became_a_node_is_replaced() {
     add_server(&mut world, "study-b", 14);
     assert_eq!(acts(&world), []);
     add_server(&mut world, "study-b", 16);
+    assert_eq!(acts(&world), named(Act::Replace, &["study-b"]));
+}
+
+#[test]
+fn a_server_that_is_never_finished_is_made_again_whatever_the_policy_says() {
+    let mut world = world();
+    world.replace_after = None;
+    for name in NAMES {
+        world.nodes.remove(name);
+        add_server(&mut world, name, 14);
+        world.servers.get_mut(name).unwrap().unfinished = true;
+    }
+    assert_eq!(acts(&world), []);
+    add_server(&mut world, "study-b", 16);
+    world.servers.get_mut("study-b").unwrap().unfinished = true;
     assert_eq!(acts(&world), named(Act::Replace, &["study-b"]));
 }
 

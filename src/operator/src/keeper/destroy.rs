@@ -1,6 +1,6 @@
 //! Taking a fleet's servers away, and what stands around them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fleet_api::ResearchCollector;
 use fleet_hetzner::Client;
@@ -61,7 +61,7 @@ impl Keeper {
     ) -> Result<(), KeeperError> {
         let cluster = &self.inner.cluster;
         let nodes = list_nodes(cluster).await?;
-        let nodes = view::nodes(spec, &std::collections::BTreeMap::new(), &nodes);
+        let nodes = view::nodes(spec, &BTreeMap::new(), &nodes);
         let all: BTreeSet<&String> = nodes.keys().chain(names).collect();
         let done = join_all(all.iter().map(|name| forget_node(cluster, name))).await;
         done.into_iter().collect::<Result<(), _>>()?;

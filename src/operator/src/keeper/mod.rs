@@ -21,6 +21,8 @@ mod picture;
 mod report;
 mod tick;
 mod view;
+#[cfg(test)]
+mod view_tests;
 
 pub use self::decide::{Act, Decision, NodeSeen, ServerSeen, Work, World, decide};
 pub use self::error::KeeperError;

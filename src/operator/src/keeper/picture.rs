@@ -19,8 +19,10 @@ use crate::servers::{
 #[derive(Debug, Clone)]
 pub(super) struct Look {
     found: Found,
+    /// What is sold, and when that was asked for.
     catalogue: Option<Catalogue>,
-    /// When that was.
+    asked: Option<Instant>,
+    /// When all the rest was seen.
     pub(super) at: Instant,
 }
 
@@ -30,6 +32,7 @@ impl Look {
         Ok(Self {
             found: Found::find(client, spec).await?,
             catalogue: None,
+            asked: None,
             at: Instant::now(),
         })
     }
@@ -41,18 +44,22 @@ impl Look {
         spec: &Wanted,
     ) -> Result<Self, Error> {
         self.catalogue = Some(Catalogue::read(client, &spec.image).await?);
+        self.asked = Some(Instant::now());
         Ok(self)
     }
 
     /// The same with the servers of today.
     pub(super) fn with(&self, servers: Vec<Server>) -> Self {
-        let is_young = self.at + STOCK > Instant::now();
+        let is_young = self
+            .asked
+            .is_some_and(|asked| asked + STOCK > Instant::now());
         Self {
             found: Found {
                 servers,
                 ..self.found.clone()
             },
             catalogue: self.catalogue.clone().filter(|_| is_young),
+            asked: self.asked,
             at: self.at,
         }
     }
@@ -123,6 +130,18 @@ impl Picture {
         self.look.catalogue.as_ref()
     }
 
+    /// Asks what is sold, if that is not known.
+    pub(super) async fn ask_for_catalogue(
+        &mut self,
+        client: &Client,
+        spec: &Wanted,
+    ) -> Result<(), Error> {
+        if self.look.catalogue.is_none() {
+            self.look = self.look.clone().with_catalogue(client, spec).await?;
+        }
+        Ok(())
+    }
+
     /// Takes from a plan what is the operator's to do.
     fn sort(&mut self, spec: &Wanted, plan: Plan, policy: ServerUpdate) {
         let control_plane = view::control_plane(spec);
@@ -163,8 +182,7 @@ impl Picture {
             }
             self.changes.insert(name, change);
         }
-        let is_ours = |problem: &Problem| !matches!(problem, Problem::NoRescale { server, .. } if *server == control_plane);
-        self.problems = plan.problems.into_iter().filter(is_ours).collect();
+        self.problems = plan.problems;
     }
 
     /// New servers bring new addresses, and the firewall gets those when they are known.

@@ -21,7 +21,7 @@ use super::memory::Memory;
 use super::options::KeeperOptions;
 use super::picture::{Look, Picture, Unclear};
 use super::{report, view};
-use crate::cluster::{Cluster, delete_tokens, list_nodes};
+use crate::cluster::{Cluster, ClusterError, delete_tokens, list_nodes};
 use crate::servers::{Setup, Wanted};
 
 const NO_ADDRESS: &str = "it is not known where new servers can join the cluster: \
@@ -111,7 +111,8 @@ impl Keeper {
             generation: fleet.metadata.generation,
             told: &told,
         };
-        tick.run(nodes).await
+        // All that may be going on at once is large, and callers have many ticks at once.
+        Box::pin(tick.run(nodes)).await
     }
 }
 
@@ -150,6 +151,13 @@ impl Tick<'_> {
             let nodes = list_nodes(&self.keeper.cluster).await?;
             seen.nodes = self.nodes(&seen.picture, &nodes);
             seen.decision = self.decide(&seen.picture, &seen.nodes);
+        }
+        let replaces = |act: &Act| matches!(act, Act::Replace(_));
+        if seen.decision.acts.iter().any(replaces) {
+            let asked = seen.picture.ask_for_catalogue(&self.client, &self.spec);
+            if let Err(error) = asked.await {
+                return Ok(report::provider(&error));
+            }
         }
         self.remember(&seen);
         let acting = Acting {
@@ -252,7 +260,7 @@ impl Tick<'_> {
         let memory = &self.keeper.memory;
         if seen.picture.is_acted_on(&seen.decision) {
             memory.forget_look(&self.id);
-        } else if seen.is_full {
+        } else if seen.is_full || seen.picture.catalogue().is_some() {
             memory.keep_look(&self.id, self.generation, seen.picture.look.clone());
         }
     }
@@ -260,17 +268,24 @@ impl Tick<'_> {
     /// Tokens of servers that have joined, and those that have expired. They are looked for when a server has joined,
     /// and now and then.
     async fn clean_tokens(&self, seen: &Seen) -> Result<(), KeeperError> {
-        let joined = joined(&seen.nodes);
         let memory = &self.keeper.memory;
-        if !seen.is_full && memory.are_without_tokens(&self.id, &joined) {
+        if !seen.is_full && memory.are_without_tokens(&self.id, &joined(&seen.nodes)) {
             return Ok(());
         }
         // The node of a machine that is being rebuilt may still be in the picture; its token is needed.
         let nodes = list_nodes(&self.keeper.cluster).await?;
-        let joined = joined_of(self.nodes(&seen.picture, &nodes));
+        let joined = joined(&self.nodes(&seen.picture, &nodes));
         let names: Vec<&str> = joined.iter().map(String::as_str).collect();
-        delete_tokens(&self.keeper.cluster, &self.spec.fleet, &names).await?;
-        memory.keep_tokens(&self.id, Some(joined));
+        match delete_tokens(&self.keeper.cluster, &self.spec.fleet, &names).await {
+            Ok(_) => memory.keep_tokens(&self.id, Some(joined)),
+            Err(error @ ClusterError::Unreachable { .. }) => return Err(error.into()),
+            // They end within an hour by themselves, so nothing has to wait for it.
+            Err(error) => (self.told)(Happening {
+                warning: true,
+                reason: "TokensNotDeleted",
+                note: chain(&error),
+            }),
+        }
         Ok(())
     }
 }
@@ -278,8 +293,4 @@ impl Tick<'_> {
 fn joined(nodes: &BTreeMap<String, NodeSeen>) -> BTreeSet<String> {
     let ready = nodes.iter().filter(|(_, node)| node.ready);
     ready.map(|(name, _)| name.clone()).collect()
-}
-
-fn joined_of(nodes: BTreeMap<String, NodeSeen>) -> BTreeSet<String> {
-    joined(&nodes)
 }

@@ -22,6 +22,12 @@ pub(super) fn from_within(mut wanted: Wanted, servers: &[Server]) -> Wanted {
         .servers
         .retain(|server| server.role != Role::ControlPlane || is_there(&server.name));
     wanted.volume_gb = None;
+    let control_plane = wanted
+        .servers
+        .iter_mut()
+        .filter(|server| server.role == Role::ControlPlane);
+    // Of whatever type it is.
+    control_plane.for_each(|server| server.server_types.clear());
     let leaving = servers.iter().filter(|server| is_leaving(&wanted, server));
     let leaving: Vec<_> = leaving.map(as_it_is).collect();
     wanted.servers.extend(leaving);
@@ -87,6 +93,7 @@ pub(super) fn server(server: &Server) -> ServerSeen {
     ServerSeen {
         made: rebuilt.map_or(server.created, |rebuilt| rebuilt.max(server.created)),
         busy: server.locked || !rests,
+        unfinished: server.status == ServerStatus::Initializing,
     }
 }
 
