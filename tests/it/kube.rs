@@ -257,7 +257,12 @@ async fn each_rule_is_kept_and_said_in_the_same_words_as_without_an_api_server()
         untested.remove(&rule);
     }
     // What cannot be changed is another test.
-    untested.retain(|rule| !rule.contains("cannot be changed") && !rule.contains("cannot shrink"));
+    let is_of_changes = |rule: &String| {
+        ["cannot be changed", "cannot shrink", "cannot be removed"]
+            .iter()
+            .any(|words| rule.contains(words))
+    };
+    untested.retain(|rule| !is_of_changes(rule));
     ensure!(untested.is_empty(), "nothing here breaks {untested:#?}");
     Ok(())
 }
@@ -294,7 +299,7 @@ async fn the_network_cannot_be_changed() -> Result<()> {
 }
 
 #[tokio::test]
-async fn volumes_grow_and_keep_their_class() -> Result<()> {
+async fn volumes_grow_and_servers_are_not_forgotten() -> Result<()> {
     let cluster = Kubernetes::shared().await?;
     let client = cluster.client().await?;
     let crd = ResearchCollector::crd();
@@ -315,13 +320,31 @@ async fn volumes_grow_and_keep_their_class() -> Result<()> {
     let shrunk = apply(size, "99Gi").await?.unwrap_err();
     let rule = the_one_rule(&status(shrunk)?, "spec.database.managed.volume.size", &all)?;
     assert!(rule.starts_with("a volume cannot shrink"), "{rule}");
-    let class = changed("/spec/regions/2/spool/storageClassName", "slow")?;
-    let mut class = class;
+    let mut class = changed("/spec/regions/2/spool/storageClassName", "slow")?;
     class["spec"]["database"]["managed"]["volume"]["size"] = json!("0.1Ti");
-    let changed = fleets.patch(name, &params, &Patch::Apply(&class)).await;
+    let refused = fleets.patch(name, &params, &Patch::Apply(&class)).await;
     let field = "spec.regions[2].spool.storageClassName";
-    let rule = the_one_rule(&status(changed.unwrap_err())?, field, &all)?;
+    let rule = the_one_rule(&status(refused.unwrap_err())?, field, &all)?;
     assert!(rule.starts_with("the class of a volume"), "{rule}");
+
+    // What costs money cannot be forgotten.
+    for (field, pointer) in [
+        ("spec", "/spec/infrastructure"),
+        (
+            "spec.infrastructure.hetzner",
+            "/spec/infrastructure/hetzner/tokenSecretRef",
+        ),
+    ] {
+        let mut less = changed(pointer, "~")?;
+        less["spec"]["database"]["managed"]["volume"]["size"] = json!("0.1Ti");
+        less["spec"]["regions"][1]
+            .as_object_mut()
+            .context("no region")?
+            .retain(|key, _| key != "location" && key != "serverTypes");
+        let refused = fleets.patch(name, &params, &Patch::Apply(&less)).await;
+        let rule = the_one_rule(&status(refused.unwrap_err())?, field, &all)?;
+        assert!(rule.contains("cannot be removed"), "{rule}");
+    }
     Ok(())
 }
 

@@ -45,7 +45,8 @@ use crate::status::ResearchCollectorStatus;
 #[x_kube(
     validation = kube::core::Rule::new(rules::CANARY_SECRET.rule).message(rules::CANARY_SECRET.message),
     validation = kube::core::Rule::new(rules::LOCATION_OF_WHAT.rule).message(rules::LOCATION_OF_WHAT.message),
-    validation = kube::core::Rule::new(rules::ARCHIVE_OF_WHAT.rule).message(rules::ARCHIVE_OF_WHAT.message)
+    validation = kube::core::Rule::new(rules::ARCHIVE_OF_WHAT.rule).message(rules::ARCHIVE_OF_WHAT.message),
+    validation = kube::core::Rule::new(rules::INFRASTRUCTURE_STAYS.rule).message(rules::INFRASTRUCTURE_STAYS.message)
 )]
 pub struct ResearchCollectorSpec {
     /// The network that is studied. Cannot be changed.

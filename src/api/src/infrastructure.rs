@@ -22,6 +22,7 @@ pub struct Infrastructure {
 /// Servers of Hetzner Cloud, in one project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = kube::core::Rule::new(rules::TOKEN_STAYS.rule).message(rules::TOKEN_STAYS.message))]
 pub struct Hetzner {
     /// The Secret with the project's API `token`, which may read and write. Without it `fleetctl` takes the
     /// environment's `HCLOUD_TOKEN`.

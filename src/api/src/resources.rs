@@ -61,7 +61,7 @@ pub struct Volume {
     )]
     #[schemars(length(min = 1, max = 32))]
     pub size: String,
-    /// Its StorageClass. Without it the cluster's default.
+    /// Its `StorageClass`. Without it the cluster's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = kube::core::Rule::new(rules::CLASS_FIXED.rule).message(rules::CLASS_FIXED.message))]
     #[schemars(length(min = 1, max = 253))]

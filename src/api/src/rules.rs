@@ -58,6 +58,17 @@ pub(crate) const LOCATION_OF_WHAT: CelRule = CelRule {
     message: "a region has a location, but the fleet has no servers: write infrastructure.hetzner, or leave location out",
 };
 
+pub(crate) const INFRASTRUCTURE_STAYS: CelRule = CelRule {
+    rule: "!has(oldSelf.infrastructure) || has(self.infrastructure)",
+    message: "infrastructure cannot be removed while there may be servers: take the locations away from the regions, or \
+              delete the fleet",
+};
+
+pub(crate) const TOKEN_STAYS: CelRule = CelRule {
+    rule: "!has(oldSelf.tokenSecretRef) || has(self.tokenSecretRef)",
+    message: "tokenSecretRef cannot be removed: nobody would keep the servers, or delete them",
+};
+
 pub(crate) const TYPES_OF_WHAT: CelRule = CelRule {
     rule: "!has(self.serverTypes) || size(self.serverTypes) == 0 || has(self.location)",
     message: "a region without a location has no server of its own: write a location, or leave serverTypes out",

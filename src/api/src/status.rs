@@ -11,7 +11,7 @@ pub struct ResearchCollectorStatus {
     /// The spec that this is about, as `metadata.generation` counts it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready, Progressing, ServersReady, DatabaseReady, CollectorsReady and ArchiveHealthy.
+    /// `Ready`, `Progressing`, `ServersReady`, `DatabaseReady`, `CollectorsReady` and `ArchiveHealthy`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

@@ -381,7 +381,7 @@ fn two_regions_cannot_share_an_account() {
     );
 }
 
-/// What the example says of a canary and a database is right, once it is no longer a comment.
+/// What the example says of a canary is right, once it is no longer a comment.
 #[test]
 fn the_commented_parts_of_the_example_work() {
     let (secrets, collector) = EXAMPLE.split_once("kind: ResearchCollector").unwrap();
@@ -390,7 +390,7 @@ fn the_commented_parts_of_the_example_work() {
     let manifest = Manifest::parse(&text, "f").unwrap();
     let spec = &manifest.collector.spec;
     assert_eq!(spec.canary.as_ref().unwrap().per_hour, 4);
-    assert!(spec.database.is_some());
+    assert!(spec.database.is_some() && spec.archive.is_some());
 }
 
 /// A container that runs one region has only that region's Secret.
