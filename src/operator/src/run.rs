@@ -19,6 +19,9 @@ use crate::metrics::Metrics;
 /// How long after a look that changed nothing a fleet is looked at again.
 const RESYNC: Duration = Duration::from_mins(5);
 
+/// What the operator waits for at its start is looked for at least so often.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
 /// What can be set.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -47,9 +50,6 @@ pub enum OperatorError {
     /// There is one, and no way to it.
     #[error("cannot connect to the cluster")]
     Client(#[source] kube::Error),
-    /// The resource's definition is not installed.
-    #[error("the cluster does not know ResearchCollectors")]
-    NoDefinition(#[source] kube::Error),
     /// The lease cannot be sought.
     #[error("cannot look for the lease")]
     Lease(#[source] LeaseManagerError),
@@ -63,11 +63,6 @@ impl OperatorError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Config(_) => Some("set KUBECONFIG, or run it in a pod".to_owned()),
-            Self::NoDefinition(_) => Some(
-                "install it: fleetctl crd | kubectl apply --server-side -f -; or allow the operator to list \
-                 researchcollectors"
-                    .to_owned(),
-            ),
             Self::Lease(_) => {
                 Some("allow the operator to create and patch leases in its namespace".to_owned())
             }
@@ -109,9 +104,10 @@ impl Operator {
         let config = Config::infer().await.map_err(OperatorError::Config)?;
         let server = config.cluster_url.to_string();
         let client = fleet::client(config, metrics.clone()).map_err(OperatorError::Client)?;
-        fleet::check_definition(&client, &options.namespaces)
-            .await
-            .map_err(OperatorError::NoDefinition)?;
+        tokio::select! {
+            () = until_known(&client, &options.namespaces) => {}
+            () = cancelled.cancelled() => return Ok(()),
+        }
         begun.store(true, Ordering::Relaxed);
 
         let mut lease = match &options.lease_namespace {
@@ -151,6 +147,25 @@ impl Operator {
             lease.release().await;
         }
         result
+    }
+}
+
+/// Waits until fleets can be listed: the definition may be installed after the operator, and so may its rights.
+async fn until_known(client: &Client, namespaces: &[String]) {
+    let mut said = String::new();
+    let mut failures = 0;
+    while let Err(error) = fleet::check_definition(client, namespaces).await {
+        let error = error.to_string();
+        if said != error {
+            tracing::warn!(
+                hint = "install the definition: fleetctl crd | kubectl apply --server-side -f -; and let the operator \
+                        list researchcollectors",
+                "the cluster does not know ResearchCollectors yet, waiting: {error}"
+            );
+            said = error;
+        }
+        tokio::time::sleep(fleet::pause(failures).min(LONGEST_WAIT)).await;
+        failures += 1;
     }
 }
 

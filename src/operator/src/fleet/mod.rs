@@ -23,5 +23,6 @@ mod valid;
 
 pub(crate) use self::context::Settings;
 pub(crate) use self::controller::{check_definition, client, run};
+pub(crate) use self::error::pause;
 pub(crate) use self::names::OPERATOR;
 pub(crate) use self::stores::Scope;

@@ -1,7 +1,8 @@
 //! Which collectors get a new template now. Pure.
 //!
 //! A region that records is updated only when every region that was updated before records again. Regions that record
-//! nothing go first: there is nothing to lose, and what was changed may be what heals them.
+//! nothing go first: there is nothing to lose, and what was changed may be what heals them. None is updated before the
+//! tables are those of its version.
 
 use std::collections::BTreeMap;
 
@@ -82,7 +83,7 @@ pub(crate) fn roll(
     let remaining = state
         .iter()
         .any(|state| matches!(state, State::Outdated { .. }));
-    let progress = if !rules.migrated && (remaining || state.contains(&State::New)) {
+    let progress = if !rules.migrated && remaining {
         Progress::Migrating
     } else if remaining && next.is_none() && waiting.is_empty() {
         Progress::Stopped(late)
@@ -97,7 +98,8 @@ pub(crate) fn roll(
     let all = rules.rollout == Rollout::AllAtOnce;
     let collectors = wanted.into_iter().zip(state).enumerate();
     let collectors = collectors.filter_map(|(index, (set, state))| match (state, of(&set)) {
-        (State::New, _) => rules.migrated.then(|| updated(set, rules.now)),
+        // What it hears before the tables are there waits in its spool.
+        (State::New, _) => Some(updated(set, rules.now)),
         (State::Outdated { .. }, _) if rules.migrated && (all || next == Some(index)) => {
             Some(updated(set, rules.now))
         }

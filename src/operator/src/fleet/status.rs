@@ -450,7 +450,7 @@ fn phase(
         Some(trouble) => (RegionPhase::Failed, Some(trouble)),
         None if set.is_none() => (
             RegionPhase::Pending,
-            Some("it waits for the database".to_owned()),
+            Some("its collector is about to be made".to_owned()),
         ),
         None => (
             RegionPhase::Starting,
