@@ -73,6 +73,30 @@ impl PgBouncer {
         })
     }
 
+    /// A pooler with files that somebody else wrote, by their names; one is `pgbouncer.ini`. `write` gets the directory
+    /// that they will be in, and the port.
+    pub async fn start_with_files(
+        write: impl FnOnce(&Path, u16) -> Vec<(String, String)>,
+    ) -> Result<Self> {
+        let program = find_program(&["pgbouncer"], &[PathBuf::from("/usr/sbin")])
+            .context("pgbouncer is not on the PATH: run tests/install")?;
+        let dir = unprivileged::dir()?;
+        let port = ports::free_port()?;
+        for (name, text) in write(dir.path(), port) {
+            fs::write(dir.path().join(name), text)?;
+        }
+        unprivileged::give(dir.path())?;
+        let mut pooler = Self {
+            service: None,
+            program,
+            port,
+            tls: true,
+            dir,
+        };
+        pooler.start_again().await?;
+        Ok(pooler)
+    }
+
     /// Starts the pooler after [`stop`](Self::stop), on the same port.
     pub async fn start_again(&mut self) -> Result<()> {
         ensure!(self.service.is_none(), "PgBouncer is running");
