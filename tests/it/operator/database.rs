@@ -50,7 +50,7 @@ impl Written {
         text.collect()
     }
 
-    /// A server with the settings of the StatefulSet and the certificate of the Secret.
+    /// A server with the settings of the `StatefulSet` and the certificate of the Secret.
     async fn postgres(&self) -> Result<Postgres> {
         let name = format!("{}-database", self.world.name);
         let set = self.world.api::<StatefulSet>().get(&name).await?;

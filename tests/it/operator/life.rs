@@ -7,7 +7,10 @@ use k8s_openapi::api::{
     batch::v1::{CronJob, Job},
     core::v1::{Node, PersistentVolumeClaim, Secret},
 };
-use kube::{Api, ResourceExt as _};
+use kube::{
+    Api, ResourceExt,
+    api::{DeleteParams, ListParams},
+};
 use serde_json::json;
 
 use super::world::{World, condition, spec};
@@ -67,7 +70,7 @@ async fn a_fleet_comes_heals_changes_and_goes() -> Result<()> {
     assert_eq!(healed.recording.as_deref(), Some("2/2"));
 
     // Somebody deletes an object.
-    sets.delete(&format!("{name}-collector-north"), &Default::default())
+    sets.delete(&format!("{name}-collector-north"), &DeleteParams::default())
         .await?;
     world
         .eventually("it is made again", async || {
@@ -110,23 +113,23 @@ async fn a_fleet_comes_heals_changes_and_goes() -> Result<()> {
         .eventually("the fleet is gone", async || {
             let fleets = world.api::<ResearchCollector>();
             Ok(fleets.get_opt(name).await?.is_none()
-                && sets.list(&Default::default()).await?.items.is_empty())
+                && sets.list(&ListParams::default()).await?.items.is_empty())
         })
         .await?;
     assert!(world.servers().is_empty(), "{:?}", world.servers());
     assert!(
         world
             .api::<Job>()
-            .list(&Default::default())
+            .list(&ListParams::default())
             .await?
             .items
             .is_empty()
     );
     let claims = world
         .api::<PersistentVolumeClaim>()
-        .list(&Default::default())
+        .list(&ListParams::default())
         .await?;
-    let claims: Vec<_> = claims.iter().map(|claim| claim.name_any()).collect();
+    let claims: Vec<_> = claims.iter().map(ResourceExt::name_any).collect();
     for kept in ["archive", "database", "spool-north", "spool-south"] {
         assert!(
             claims.contains(&format!("{name}-{kept}")),

@@ -24,11 +24,11 @@ pub(super) fn archive_health(fleet: &Fleet, looked: &Looked<'_>) -> Aspect {
     };
     let status = cron_job.status.clone().unwrap_or_default();
     let succeeded = status.last_successful_time.map(|time| time.0);
-    if let Some((at, message)) = last_failure(looked) {
-        if succeeded.is_none_or(|succeeded| succeeded < at) {
-            let message = format!("the last archive failed: {message}");
-            return Aspect::no(reasons::RUN_FAILED, message);
-        }
+    if let Some((at, message)) = last_failure(looked)
+        && succeeded.is_none_or(|succeeded| succeeded < at)
+    {
+        let message = format!("the last archive failed: {message}");
+        return Aspect::no(reasons::RUN_FAILED, message);
     }
     let since = cron_job.creation_timestamp().map(|time| time.0);
     match overdue(since, succeeded, looked.now) {

@@ -15,7 +15,7 @@ use kube::runtime::controller::{Config, Controller};
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::store;
 use kube::runtime::watcher::{self, watcher};
-use kube::runtime::{WatchStreamExt as _, predicates};
+use kube::runtime::{PredicateConfig, WatchStreamExt as _, predicates};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::UnboundedReceiverStream;
@@ -56,7 +56,7 @@ pub(crate) async fn run(
         .default_backoff()
         .reflect(writer)
         .touched_objects()
-        .predicate_filter(predicates::generation, Default::default());
+        .predicate_filter(predicates::generation, PredicateConfig::default());
     if stores.wait_until_ready().await.is_err() {
         tracing::error!("the watches have ended before they began");
         return;

@@ -5,7 +5,6 @@ use std::time::Duration;
 use fleet_api::conditions::reasons;
 use fleet_api::{DeletionPolicy, ResearchCollector};
 use jiff::Timestamp;
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
@@ -171,10 +170,7 @@ struct End<'e> {
 
 impl End<'_> {
     /// Asked of the API server: at the end nothing may be overlooked.
-    async fn list<K: Kind>(&self) -> Result<ObjectList<K>, Error>
-    where
-        K: Resource<Scope = NamespaceResourceScope>,
-    {
+    async fn list<K: Kind>(&self) -> Result<ObjectList<K>, Error> {
         let api: Api<K> = Api::namespaced(self.context.client.clone(), self.namespace);
         let labels = format!("{MANAGED_BY}={OPERATOR},{FLEET_LABEL}={}", self.name);
         let listed = api.list(&ListParams::default().labels(&labels)).await;

@@ -154,9 +154,10 @@ fn key(pod: &Pod) -> Option<(String, String, String)> {
 /// How many searches a collector has taken since it started.
 async fn searches(client: &reqwest::Client, pod: &Pod) -> Option<u64> {
     let address = pod.status.as_ref()?.pod_ip.as_ref()?;
-    let host = match address.contains(':') {
-        true => format!("[{address}]"),
-        false => address.clone(),
+    let host = if address.contains(':') {
+        format!("[{address}]")
+    } else {
+        address.clone()
     };
     let url = format!("http://{host}:{METRICS_PORT}/metrics");
     let text = client
@@ -186,7 +187,7 @@ mod tests {
             (0.0, "0"),
             (0.04, "0"),
             (0.26, "0.3"),
-            (3.14, "3.1"),
+            (3.16, "3.2"),
             (9.97, "10"),
             (26.4, "26"),
             (1234.0, "1200"),

@@ -321,10 +321,8 @@ async fn publish(
     new: &ResearchCollectorStatus,
 ) {
     let of = |status: &ResearchCollectorStatus| {
-        let conditions = status.conditions.iter();
-        let ready = conditions
-            .filter(|condition| condition.type_ == READY)
-            .next_back();
+        let mut conditions = status.conditions.iter();
+        let ready = conditions.find(|condition| condition.type_ == READY);
         ready.map(|ready| {
             (
                 ready.status.clone(),

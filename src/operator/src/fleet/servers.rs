@@ -78,9 +78,7 @@ impl Servers {
     /// Keeps the servers of a fleet from now on, and answers with what was found last. A spec that has changed begins
     /// a new tick at once.
     pub(crate) fn keep(&self, fleet: &Arc<ResearchCollector>, token: SecretString) -> Answer {
-        let Some(uid) = fleet.uid() else {
-            return None;
-        };
+        let uid = fleet.uid()?;
         let order = Order {
             fleet: Arc::clone(fleet),
             token,

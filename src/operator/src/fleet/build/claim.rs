@@ -1,4 +1,4 @@
-//! Volumes. They are objects of their own, not templates of a StatefulSet, so that they can grow.
+//! Volumes. They are objects of their own, not templates of a `StatefulSet`, so that they can grow.
 
 use std::collections::BTreeMap;
 

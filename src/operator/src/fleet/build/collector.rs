@@ -77,7 +77,7 @@ fn template(fleet: &Fleet, index: usize, region: &Region, config: &ConfigMap) ->
     let reads = digest(&read);
 
     let collector = k8s_openapi::api::core::v1::Container {
-        command: words(["fleetd", "collect"]),
+        command: Some(words(["fleetd", "collect"])),
         args: Some(
             [
                 "--file",
@@ -102,10 +102,10 @@ fn template(fleet: &Fleet, index: usize, region: &Region, config: &ConfigMap) ->
                 .collect(),
         ),
         // A spool with much in it takes a while to open.
-        startup_probe: http("/healthz", 2, 60),
-        liveness_probe: http("/healthz", 10, 6),
+        startup_probe: Some(http("/healthz", 2, 60)),
+        liveness_probe: Some(http("/healthz", 10, 6)),
         // Ready is who records: a rollout goes on when searches flow again.
-        readiness_probe: http("/readyz", 5, 2),
+        readiness_probe: Some(http("/readyz", 5, 2)),
         ..container("collector", &fleet.image, &region.resources)
     };
     let spec = PodSpec {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use fleet_api::{
-    Database, ExternalDatabase, Privacy, Region, ResearchCollector, ResearchCollectorSpec,
-    SecretRef,
+    Database, DeletionPolicy, ExternalDatabase, Privacy, Region, ResearchCollector,
+    ResearchCollectorSpec, SecretRef, UpdatePolicy,
 };
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::ObjectMeta;
@@ -63,8 +63,8 @@ fn spec(fleet: &Fleet, index: usize, region: &Region) -> String {
             infrastructure: None,
             archive: None,
             reports: None,
-            update_policy: Default::default(),
-            deletion_policy: Default::default(),
+            update_policy: UpdatePolicy::default(),
+            deletion_policy: DeletionPolicy::default(),
             suspend: false,
             image: None,
             ..spec.clone()

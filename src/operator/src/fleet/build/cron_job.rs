@@ -28,25 +28,19 @@ pub(super) fn archive(fleet: &Fleet) -> Option<CronJob> {
     let role = DatabaseRole::Archiver;
     let mut spec = fleetd(fleet, "archive", ["fleetd", "archive"], role, resources);
     let container = spec.containers.first_mut()?;
-    let destination = match fleet.bucket() {
-        Some(bucket) => {
-            container
-                .env
-                .get_or_insert_default()
-                .extend(bucket_variables(bucket));
-            let Bucket { bucket, prefix, .. } = bucket;
-            let slash = if prefix.is_empty() { "" } else { "/" };
-            format!("s3://{bucket}{slash}{prefix}")
-        }
-        None => {
-            let volume = child(&fleet.name, Component::Archive.as_str());
-            spec.volumes
-                .get_or_insert_default()
-                .push(claimed("archive", volume));
-            let mounts = container.volume_mounts.get_or_insert_default();
-            mounts.push(mount("archive", ARCHIVE_DIR));
-            ARCHIVE_DIR.to_owned()
-        }
+    let destination = if let Some(bucket) = fleet.bucket() {
+        let variables = container.env.get_or_insert_default();
+        variables.extend(bucket_variables(bucket));
+        let Bucket { bucket, prefix, .. } = bucket;
+        let slash = if prefix.is_empty() { "" } else { "/" };
+        format!("s3://{bucket}{slash}{prefix}")
+    } else {
+        let volume = child(&fleet.name, Component::Archive.as_str());
+        let volumes = spec.volumes.get_or_insert_default();
+        volumes.push(claimed("archive", volume));
+        let mounts = container.volume_mounts.get_or_insert_default();
+        mounts.push(mount("archive", ARCHIVE_DIR));
+        ARCHIVE_DIR.to_owned()
     };
     container.args = Some(vec![
         format!("--destination={destination}"),
@@ -122,7 +116,7 @@ pub(super) fn backup(fleet: &Fleet, managed: &ManagedDatabase) -> Option<CronJob
     let component = Component::Backup;
     let owner = fleet.database_secret(DatabaseRole::Owner)?;
     let container = Container {
-        command: words(["bash", "-c", include_str!("backup.sh"), "backup"]),
+        command: Some(words(["bash", "-c", include_str!("backup.sh"), "backup"])),
         env: Some(vec![
             variable("KEEP", &keep.to_string()),
             variable("PGHOST", &child(&fleet.name, "database")),

@@ -70,9 +70,9 @@ pub(super) fn stateful_set(
         ]),
         ports: Some(vec![port("postgres", DATABASE_PORT)]),
         volume_mounts: Some(mounts),
-        startup_probe: is_ready(2, 150),
-        liveness_probe: is_ready(10, 6),
-        readiness_probe: is_ready(5, 2),
+        startup_probe: Some(is_ready(2, 150)),
+        liveness_probe: Some(is_ready(10, 6)),
+        readiness_probe: Some(is_ready(5, 2)),
         ..container("postgres", &managed.image, &managed.resources)
     };
     let scripts = scripts.data.iter().flat_map(|data| data.values());
@@ -147,16 +147,20 @@ fn megabytes(amount: f64, least: u64) -> u64 {
     (amount as u64).max(least)
 }
 
-fn is_ready(period: i32, failures: i32) -> Option<Probe> {
-    Some(Probe {
+fn is_ready(period: i32, failures: i32) -> Probe {
+    Probe {
         exec: Some(ExecAction {
-            command: words(["pg_isready", "--quiet", "--host=/var/run/postgresql"]),
+            command: Some(words([
+                "pg_isready",
+                "--quiet",
+                "--host=/var/run/postgresql",
+            ])),
         }),
         period_seconds: Some(period),
         failure_threshold: Some(failures),
         timeout_seconds: Some(5),
         ..Probe::default()
-    })
+    }
 }
 
 pub(super) fn variable(name: &str, value: &str) -> EnvVar {

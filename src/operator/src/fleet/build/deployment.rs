@@ -22,7 +22,7 @@ pub(super) fn pooler(fleet: &Fleet, managed: &ManagedDatabase, settings: &Secret
     let component = Component::Pooler;
     let name = settings.metadata.name.clone().unwrap_or_default();
     let pooler = Container {
-        command: words(["pgbouncer"]),
+        command: Some(words(["pgbouncer"])),
         args: Some(vec![format!("{SETTINGS_DIR}/{POOLER_SETTINGS}")]),
         ports: Some(vec![port("postgres", POOLER_PORT)]),
         volume_mounts: Some(vec![
@@ -30,8 +30,8 @@ pub(super) fn pooler(fleet: &Fleet, managed: &ManagedDatabase, settings: &Secret
             reading("tls", TLS_DIR),
             mount("tmp", "/tmp"),
         ]),
-        readiness_probe: listens(5, 2),
-        liveness_probe: listens(10, 6),
+        readiness_probe: Some(listens(5, 2)),
+        liveness_probe: Some(listens(10, 6)),
         ..container("pgbouncer", &managed.pooler.image, &resources())
     };
     let spec = PodSpec {
@@ -81,8 +81,8 @@ fn resources() -> Resources {
     }
 }
 
-fn listens(period: i32, failures: i32) -> Option<Probe> {
-    Some(Probe {
+fn listens(period: i32, failures: i32) -> Probe {
+    Probe {
         tcp_socket: Some(TCPSocketAction {
             port: IntOrString::String("postgres".to_owned()),
             host: None,
@@ -90,5 +90,5 @@ fn listens(period: i32, failures: i32) -> Option<Probe> {
         period_seconds: Some(period),
         failure_threshold: Some(failures),
         ..Probe::default()
-    })
+    }
 }

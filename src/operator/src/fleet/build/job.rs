@@ -51,7 +51,7 @@ pub(super) fn fleetd<const N: usize>(
     secrets.add(fleet, &url, &[]);
     let file = format!("{SECRETS_DIR}/{url}/url");
     let container = Container {
-        command: words(command),
+        command: Some(words(command)),
         env: Some(vec![variable("DATABASE_URL_FILE", &file)]),
         volume_mounts: Some(secrets.mounts),
         ..container(name, &fleet.image, resources)

@@ -87,8 +87,8 @@ pub(super) fn container(name: &str, image: &str, resources: &Resources) -> Conta
 }
 
 /// A command line.
-pub(super) fn words<const N: usize>(words: [&str; N]) -> Option<Vec<String>> {
-    Some(words.map(str::to_owned).into())
+pub(super) fn words<const N: usize>(words: [&str; N]) -> Vec<String> {
+    words.map(str::to_owned).into()
 }
 
 fn requirements(resources: &Resources) -> ResourceRequirements {
@@ -120,8 +120,8 @@ pub(super) fn port(name: &str, number: i32) -> ContainerPort {
 }
 
 /// A question to the admin server.
-pub(super) fn http(path: &str, period: i32, failures: i32) -> Option<Probe> {
-    Some(Probe {
+pub(super) fn http(path: &str, period: i32, failures: i32) -> Probe {
+    Probe {
         http_get: Some(HTTPGetAction {
             path: Some(path.to_owned()),
             port: IntOrString::String(METRICS.to_owned()),
@@ -131,7 +131,7 @@ pub(super) fn http(path: &str, period: i32, failures: i32) -> Option<Probe> {
         failure_threshold: Some(failures),
         timeout_seconds: Some(5),
         ..Probe::default()
-    })
+    }
 }
 
 /// A volume of the cluster.

@@ -98,6 +98,12 @@ fn objects(yaml: &str) -> Objects {
     build(&fleet(yaml), Some(&credentials()))
 }
 
+fn all<T: Serialize>(objects: &[T]) -> Vec<String> {
+    let objects = objects.iter();
+    let yaml = objects.map(|object| serde_yaml::to_string(object).unwrap());
+    yaml.collect()
+}
+
 /// All of them as YAML documents, in the order in which they are written.
 fn documents(objects: &Objects) -> String {
     let Objects {
@@ -114,12 +120,6 @@ fn documents(objects: &Objects) -> String {
         collectors,
         cron_jobs,
     } = objects;
-    fn all<T: Serialize>(objects: &[T]) -> Vec<String> {
-        let objects = objects.iter();
-        objects
-            .map(|object| serde_yaml::to_string(object).unwrap())
-            .collect()
-    }
     [
         all(service_accounts),
         all(secrets),
