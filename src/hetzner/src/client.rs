@@ -47,7 +47,11 @@ pub(crate) struct Inner {
     pub(crate) authorization: HeaderValue,
     pub(crate) gate: Gate,
     pub(crate) poller: Poller,
+    pub(crate) answered: Option<Answered>,
 }
+
+/// Is told the status of each answer, or that there was none.
+pub(crate) type Answered = Arc<dyn Fn(Option<u16>) + Send + Sync>;
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -59,12 +63,21 @@ impl fmt::Debug for Client {
 }
 
 /// What a client is made of.
-#[derive(Debug)]
 pub struct Builder {
     token: SecretString,
     endpoint: String,
     user_agent: String,
     timeout: Duration,
+    answered: Option<Answered>,
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("endpoint", &self.endpoint)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Builder {
@@ -89,6 +102,13 @@ impl Builder {
         self
     }
 
+    /// Is called with the HTTP status of each answer, and with `None` where none came: for metrics.
+    #[must_use]
+    pub fn answered(mut self, told: impl Fn(Option<u16>) + Send + Sync + 'static) -> Self {
+        self.answered = Some(Arc::new(told));
+        self
+    }
+
     /// Makes the client. Nobody is asked yet.
     pub fn build(self) -> Result<Client, Error> {
         let Self {
@@ -96,6 +116,7 @@ impl Builder {
             endpoint,
             user_agent,
             timeout,
+            answered,
         } = self;
         // Without a provider of cryptography reqwest panics. Fails if there is one, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -118,6 +139,7 @@ impl Builder {
             authorization: bearer(&token)?,
             gate: Gate::new(),
             poller: Poller::default(),
+            answered,
         };
         Ok(Client {
             inner: Arc::new(inner),
@@ -143,6 +165,7 @@ impl Client {
             endpoint: ENDPOINT.to_owned(),
             user_agent: USER_AGENT.to_owned(),
             timeout: TIMEOUT,
+            answered: None,
         }
     }
 

@@ -190,7 +190,12 @@ impl Client {
 
         let pass = inner.gate.pass().await;
         let started = Instant::now();
-        let response = request.send().await.map_err(transport)?;
+        let response = request.send().await;
+        if let Some(answered) = &inner.answered {
+            let status = response.as_ref().ok();
+            answered(status.map(|response| response.status().as_u16()));
+        }
+        let response = response.map_err(transport)?;
         let status = response.status();
         let told = Told::by(response.headers());
         pass.answered(told, status == StatusCode::TOO_MANY_REQUESTS);

@@ -106,7 +106,8 @@ impl Metrics {
     }
 
     /// A call: the status code, or `error` where there was none.
-    pub(crate) fn called(&self, api: &'static str, outcome: String) {
+    pub(crate) fn called(&self, api: &'static str, status: Option<u16>) {
+        let outcome = status.map_or_else(|| "error".to_owned(), |status| status.to_string());
         self.calls.get_or_create(&Outcome { api, outcome }).inc();
     }
 

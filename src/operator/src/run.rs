@@ -191,6 +191,10 @@ async fn work(
             joining: *joining,
             join_address: join_address.clone(),
             endpoint: endpoint.clone(),
+            answered: Some(Arc::new({
+                let metrics = metrics.clone();
+                move |status| metrics.called("hetzner", status)
+            })),
             ..KeeperOptions::default()
         },
     );

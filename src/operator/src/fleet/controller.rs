@@ -162,11 +162,8 @@ where
         let answer = self.inner.call(request);
         async move {
             let answer = answer.await;
-            let outcome = answer.as_ref().map(|answer| answer.status().as_u16());
-            metrics.called(
-                "kubernetes",
-                outcome.map_or_else(|_| "error".to_owned(), |status| status.to_string()),
-            );
+            let status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
+            metrics.called("kubernetes", status);
             answer
         }
         .boxed()

@@ -1,5 +1,7 @@
 //! What is the same for all fleets of a cluster.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cluster::Joining;
@@ -8,7 +10,7 @@ use crate::cluster::Joining;
 const DRAIN: Duration = Duration::from_mins(2);
 
 /// What is the same for all fleets of a cluster.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct KeeperOptions {
     /// How new servers become nodes.
     pub joining: Joining,
@@ -19,6 +21,19 @@ pub struct KeeperOptions {
     pub endpoint: Option<String>,
     /// How long pods have to leave a node before its server is changed or deleted.
     pub drain: Duration,
+    /// Is called with the HTTP status of each answer of the provider, and with `None` where none came.
+    pub answered: Option<Arc<dyn Fn(Option<u16>) + Send + Sync>>,
+}
+
+impl fmt::Debug for KeeperOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeeperOptions")
+            .field("joining", &self.joining)
+            .field("join_address", &self.join_address)
+            .field("endpoint", &self.endpoint)
+            .field("drain", &self.drain)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for KeeperOptions {
@@ -28,6 +43,7 @@ impl Default for KeeperOptions {
             join_address: None,
             endpoint: None,
             drain: DRAIN,
+            answered: None,
         }
     }
 }

@@ -76,7 +76,7 @@ impl Keeper {
     pub fn new(cluster: Cluster, options: KeeperOptions) -> Self {
         let inner = Inner {
             cluster,
-            clients: Clients::new(options.endpoint.clone()),
+            clients: Clients::new(&options),
             options,
             memory: Arc::default(),
             authority: Arc::default(),
