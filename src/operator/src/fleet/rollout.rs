@@ -304,10 +304,12 @@ mod tests {
 
     #[test]
     fn nothing_rolls_before_the_tables_are_right() {
+        // But for those that begin: what they hear waits.
         let world = [live("a", "old", true, 60), live("b", "old", false, 60)];
         let mut rules = rules();
         rules.migrated = false;
-        assert_eq!(decide(&world, rules), (vec![], Progress::Migrating));
+        let begun = vec!["c".to_owned()];
+        assert_eq!(decide(&world, rules), (begun, Progress::Migrating));
         rules.migrated = true;
         rules.rollout = Rollout::AllAtOnce;
         assert_eq!(decide(&world, rules).0.len(), 3);
