@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use fleet_api::conditions::reasons;
 use fleet_api::{DeletionPolicy, ResearchCollector};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PropagationPolicy};
 use kube::core::ObjectList;
 use kube::runtime::controller::Action;
@@ -27,6 +27,8 @@ use fleet_api::names::FLEET_LABEL;
 
 /// Pods that end are looked at again so soon.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// A pod that has not ended so long after it had to is on a node that is lost.
+const LOST: SignedDuration = SignedDuration::from_secs(30);
 /// What a person has to mend first is looked at again so soon.
 const LOOK_LATER: Duration = Duration::from_secs(15);
 
@@ -189,11 +191,18 @@ impl End<'_> {
         Ok(())
     }
 
-    /// Whether a collector still has something to write.
+    /// Whether a collector still has something to write. One whose node is lost never says that it has ended: what it had
+    /// not shipped is in its spool.
     async fn collects(&self) -> Result<bool, Error> {
-        let pods = self.list::<k8s_openapi::api::core::v1::Pod>().await?;
+        let now = Timestamp::now();
+        let is_lost = |pod: &Pod| {
+            // The time at which it had to be gone.
+            let due = pod.metadata.deletion_timestamp.as_ref();
+            due.is_some_and(|due| now.duration_since(due.0) > LOST)
+        };
+        let pods = self.list::<Pod>().await?;
         let mut pods = pods.iter();
-        Ok(pods.any(|pod| component(pod) == Some(Component::Collector.as_str())))
+        Ok(pods.any(|pod| component(pod) == Some(Component::Collector.as_str()) && !is_lost(pod)))
     }
 
     /// Volumes, and the Secrets without which they are worth nothing.
