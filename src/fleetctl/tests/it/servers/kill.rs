@@ -41,24 +41,43 @@ async fn cut_off(project: &Project, after: usize, signal: &str) {
     }
 }
 
-#[tokio::test]
-async fn killed_after_every_change_it_converges() {
+/// A deployment that was cut off after every single change.
+async fn cut_off_everywhere(signal: &str, carry_on: impl AsyncFn(&Project)) {
     for after in 1..=writes().await {
         let project = Project::slow(Pace::uniform(Duration::from_millis(100))).await;
-        cut_off(&project, after, "KILL").await;
-        project.deploy().await.well();
-        project.is_converged().await;
+        cut_off(&project, after, signal).await;
+        carry_on(&project).await;
     }
+}
+
+async fn deploys_again(project: &Project) {
+    project.deploy().await.well();
+    project.is_converged().await;
+}
+
+async fn destroys(project: &Project) {
+    project.destroy().await.well();
+    project.is_empty();
+}
+
+#[tokio::test]
+async fn killed_after_every_change_it_converges() {
+    cut_off_everywhere("KILL", deploys_again).await;
+}
+
+#[tokio::test]
+async fn interrupted_after_every_change_it_converges() {
+    cut_off_everywhere("INT", deploys_again).await;
 }
 
 #[tokio::test]
 async fn killed_after_every_change_nothing_billable_is_left_by_destroy() {
-    for after in 1..=writes().await {
-        let project = Project::slow(Pace::uniform(Duration::from_millis(100))).await;
-        cut_off(&project, after, "KILL").await;
-        project.destroy().await.well();
-        project.is_empty();
-    }
+    cut_off_everywhere("KILL", destroys).await;
+}
+
+#[tokio::test]
+async fn interrupted_after_every_change_nothing_billable_is_left_by_destroy() {
+    cut_off_everywhere("INT", destroys).await;
 }
 
 #[tokio::test]
