@@ -1,4 +1,7 @@
 //! The operator, as the real program, against a real API server.
 
 mod life;
+mod quiet;
+mod rbac;
+mod walk;
 mod world;
