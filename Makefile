@@ -15,6 +15,7 @@ bench: ## the benchmarks, with the peer in the same run
 	cargo bench --workspace --bench report
 	cargo bench --workspace --bench soulseek
 	cargo bench --workspace --bench servers
+	cargo bench --workspace --bench operator
 
 lint: ## formatting and clippy, as CI does it
 	cargo fmt --all --check

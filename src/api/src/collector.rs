@@ -90,6 +90,7 @@ pub struct ResearchCollectorSpec {
     pub suspend: bool,
     /// The image of the collectors and jobs. Without it the operator's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = kube::core::Rule::new(rules::IMAGE.rule).message(rules::IMAGE.message))]
     #[schemars(length(min = 1, max = 512))]
     pub image: Option<String>,
 }

@@ -35,11 +35,12 @@ pub struct ExternalDatabase {
 }
 
 /// A Postgres that the operator runs in the cluster.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ManagedDatabase {
     /// The image, which is used as the official one is. A newer major version does not read the files of an older one.
     #[serde(default = "default_database_image")]
+    #[x_kube(validation = kube::core::Rule::new(rules::IMAGE.rule).message(rules::IMAGE.message))]
     #[schemars(length(min = 1, max = 512))]
     pub image: String,
     /// What is kept.
@@ -82,11 +83,12 @@ fn default_database_resources() -> Resources {
 }
 
 /// `PgBouncer`, in transaction mode.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Pooler {
     /// An image in which `pgbouncer` can be run.
     #[serde(default = "default_pooler_image")]
+    #[x_kube(validation = kube::core::Rule::new(rules::IMAGE.rule).message(rules::IMAGE.message))]
     #[schemars(length(min = 1, max = 512))]
     pub image: String,
     /// How many run; 0 lets collectors connect to the database themselves.

@@ -329,9 +329,9 @@ pub fn validate(collector: &ResearchCollector) -> Vec<Violation> {
         "write a number from 1 to 1440, or 0 to replace none",
     );
     check(
-        image.as_ref().is_none_or(|image| !image.is_empty()),
+        image.as_deref().is_none_or(is_image),
         "spec.image".to_owned(),
-        IMAGE,
+        IMAGE.message,
     );
     if let Some(Infrastructure { hetzner }) = infrastructure {
         check_hetzner(hetzner, &mut check);
@@ -392,7 +392,16 @@ fn check_hetzner(hetzner: &Hetzner, check: &mut impl FnMut(bool, String, &str)) 
     }
 }
 
-const IMAGE: &str = "write the name of an image, or leave it out";
+/// The cluster takes it in a template, and then makes no pod of it.
+pub(crate) const IMAGE: CelRule = CelRule {
+    rule: r"self.matches('^\\S+$')",
+    message: "write the name of an image without spaces, or leave it out",
+};
+
+/// As [`IMAGE`] has it.
+fn is_image(name: &str) -> bool {
+    !name.is_empty() && !name.contains(char::is_whitespace)
+}
 
 fn check_database(database: &Database, check: &mut impl FnMut(bool, String, &str)) {
     let Database { external, managed } = database;
@@ -423,10 +432,10 @@ fn check_database(database: &Database, check: &mut impl FnMut(bool, String, &str
         return;
     };
     let at = |field: &str| format!("spec.database.managed.{field}");
-    check(!image.is_empty(), at("image"), IMAGE);
+    check(is_image(image), at("image"), IMAGE.message);
     check_volume(volume, &at("volume"), check);
     check_resources(resources, &at("resources"), check);
-    check(!pooler.is_empty(), at("pooler.image"), IMAGE);
+    check(is_image(pooler), at("pooler.image"), IMAGE.message);
     check(
         (0..=10).contains(replicas),
         at("pooler.replicas"),

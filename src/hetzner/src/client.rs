@@ -50,8 +50,8 @@ pub(crate) struct Inner {
     pub(crate) answered: Option<Answered>,
 }
 
-/// Is told the status of each answer, or that there was none.
-pub(crate) type Answered = Arc<dyn Fn(Option<u16>) + Send + Sync>;
+/// Is told of each request whether it may change something, and the status of its answer, if there was one.
+pub type Answered = Arc<dyn Fn(bool, Option<u16>) + Send + Sync>;
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -102,10 +102,11 @@ impl Builder {
         self
     }
 
-    /// Is called with the HTTP status of each answer, and with `None` where none came: for metrics.
+    /// Who is told of each request whether it may change something, and the HTTP status of its answer, if one came: for
+    /// metrics.
     #[must_use]
-    pub fn answered(mut self, told: impl Fn(Option<u16>) + Send + Sync + 'static) -> Self {
-        self.answered = Some(Arc::new(told));
+    pub fn answered(mut self, told: Answered) -> Self {
+        self.answered = Some(told);
         self
     }
 

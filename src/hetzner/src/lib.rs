@@ -35,7 +35,7 @@ mod volumes;
 pub use self::actions::{Action, ActionError, ActionStatus, Actions, Failure, ResourceRef};
 pub use self::api::{Api, Create, Created, Filter, Managed, NameFilter, Resource, Update};
 pub use self::budget::Budget;
-pub use self::client::{Builder, Client, ENDPOINT};
+pub use self::client::{Answered, Builder, Client, ENDPOINT};
 pub use self::code::ErrorCode;
 pub use self::decode::IdOrName;
 pub use self::ensure::Ensured;

@@ -193,7 +193,8 @@ impl Client {
         let response = request.send().await;
         if let Some(answered) = &inner.answered {
             let status = response.as_ref().ok();
-            answered(status.map(|response| response.status().as_u16()));
+            let writes = call.method != Method::GET;
+            answered(writes, status.map(|response| response.status().as_u16()));
         }
         let response = response.map_err(transport)?;
         let status = response.status();

@@ -17,6 +17,7 @@ struct Reason {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
     api: &'static str,
+    call: &'static str,
     outcome: String,
 }
 
@@ -76,7 +77,7 @@ impl Metrics {
         );
         registry.register(
             "api_calls",
-            "Calls to the APIs of Kubernetes and of the provider, by outcome",
+            "Calls to the APIs of Kubernetes and of the provider that read or write, by outcome",
             calls.clone(),
         );
         registry.register("servers", "Servers of a fleet", servers.clone());
@@ -105,10 +106,13 @@ impl Metrics {
         self.errors.get_or_create(&reason).inc();
     }
 
-    /// A call: the status code, or `error` where there was none.
-    pub(crate) fn called(&self, api: &'static str, status: Option<u16>) {
+    /// A call that reads or writes: the status code, or `error` where there was none.
+    pub(crate) fn called(&self, api: &'static str, writes: bool, status: Option<u16>) {
         let outcome = status.map_or_else(|| "error".to_owned(), |status| status.to_string());
-        self.calls.get_or_create(&Outcome { api, outcome }).inc();
+        let call = if writes { "write" } else { "read" };
+        self.calls
+            .get_or_create(&Outcome { api, call, outcome })
+            .inc();
     }
 
     pub(crate) fn servers(&self, namespace: &str, name: &str, servers: usize, cents: i64) {

@@ -193,7 +193,7 @@ async fn work(
             endpoint: endpoint.clone(),
             answered: Some(Arc::new({
                 let metrics = metrics.clone();
-                move |status| metrics.called("hetzner", status)
+                move |writes, status| metrics.called("hetzner", writes, status)
             })),
             ..KeeperOptions::default()
         },

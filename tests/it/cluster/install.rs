@@ -34,6 +34,8 @@ async fn versions(cluster: &Cluster) -> Result<BTreeMap<String, String>> {
         "/apis/rbac.authorization.k8s.io/v1/namespaces/research-fleet/rolebindings/fleet-operator",
         "/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/roles/fleet-operator",
         "/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/rolebindings/fleet-operator",
+        "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles/fleet-operator",
+        "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings/fleet-operator",
         "/apis/apps/v1/namespaces/research-fleet/deployments/fleet-operator",
     ] {
         let request = http::Request::get(path).body(Vec::new())?;
@@ -52,7 +54,7 @@ async fn versions(cluster: &Cluster) -> Result<BTreeMap<String, String>> {
 async fn the_operator_is_installed_once_and_changed_where_it_differs() -> Result<()> {
     let (_kubernetes, cluster) = shared().await?;
     let first = install(&cluster, IMAGE).await?;
-    assert_eq!(first.len(), 10);
+    assert_eq!(first.len(), 12);
     let before = versions(&cluster).await?;
     let second = install(&cluster, IMAGE).await?;
     assert_eq!(versions(&cluster).await?, before);
@@ -125,15 +127,17 @@ const MAY: &str = "
     get    secrets                                     any
     create secrets                                     kube-system
     list   secrets                                     kube-system
-    get    configmaps                                  kube-system
+    create pods/eviction                               any
     delete nodes                                       -
-    update leases.coordination.k8s.io                  research-fleet";
+    patch  leases.coordination.k8s.io                  research-fleet";
 
 const MAY_NOT: &str = "
     create      researchcollectors.researchfleet.io            any
     delete      researchcollectors.researchfleet.io            any
     list        secrets                                        any
-    update      leases.coordination.k8s.io                     any
+    get         configmaps                                     kube-system
+    get         endpointslices.discovery.k8s.io                default
+    patch       leases.coordination.k8s.io                     any
     create      pods                                           any
     create      pods/exec                                      any
     create      namespaces                                     -

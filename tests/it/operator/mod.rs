@@ -2,4 +2,7 @@
 
 mod database;
 mod life;
+mod quiet;
+mod rbac;
+mod walk;
 mod world;

@@ -46,6 +46,8 @@ pub(crate) struct World {
     /// The namespace, and the name of its fleet.
     pub(crate) name: String,
     operator: Option<Child>,
+    /// What the operator is started with.
+    arguments: Vec<String>,
     dir: TempDir,
     _cluster: Arc<Kubernetes>,
 }
@@ -62,7 +64,20 @@ impl Drop for World {
 impl World {
     /// A world without an operator.
     pub(crate) async fn new() -> Result<Self> {
-        let cluster = Kubernetes::shared().await?;
+        let mut world = Self::on(Kubernetes::shared().await?, None).await?;
+        let join = ["--join-address", "https://127.0.0.1:6443"];
+        let namespace = ["--namespace", &world.name];
+        world.arguments = [namespace, join]
+            .concat()
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        Ok(world)
+    }
+
+    /// On this control plane; the operator is its administrator, or this user. It looks after all namespaces, so the
+    /// control plane must be its own.
+    pub(crate) async fn on(cluster: Arc<Kubernetes>, user: Option<&str>) -> Result<Self> {
         let client = cluster.client().await?;
         install(&client, &ResearchCollector::crd()).await?;
         let number = WORLDS.fetch_add(1, Ordering::Relaxed);
@@ -78,7 +93,7 @@ impl World {
         kubelets.follow(Arc::clone(&cloud), Duration::from_millis(100));
         kubelets.add_node(&format!("{name}-node"), &[]).await?;
         let dir = tempfile::tempdir()?;
-        let kubernetes = Proxy::in_front_of_kubernetes(&cluster, None).await?;
+        let kubernetes = Proxy::in_front_of_kubernetes(&cluster, user).await?;
         fs::write(dir.path().join("kubeconfig"), kubernetes.kubeconfig())?;
         let endpoint = cloud.endpoint();
         let hetzner = Proxy::in_front_of(endpoint.trim_end_matches("/v1")).await?;
@@ -90,6 +105,7 @@ impl World {
             client,
             name,
             operator: None,
+            arguments: Vec::new(),
             dir,
             _cluster: cluster,
         };
@@ -116,6 +132,12 @@ impl World {
         Ok(world)
     }
 
+    /// With these arguments instead of the usual ones.
+    pub(crate) fn start_with(&mut self, arguments: &[&str]) -> Result<()> {
+        self.arguments = arguments.iter().map(ToString::to_string).collect();
+        self.start()
+    }
+
     pub(crate) fn start(&mut self) -> Result<()> {
         let log = fs::File::options()
             .create(true)
@@ -129,17 +151,12 @@ impl World {
             .env("FLEET_LOG", "info,fleet_operator=debug")
             .args([
                 "operator",
-                "--namespace",
-                &self.name,
                 "--listen",
                 "127.0.0.1:0",
-            ])
-            .args([
                 "--image",
                 "fleet:test",
-                "--join-address",
-                "https://127.0.0.1:6443",
             ])
+            .args(&self.arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)

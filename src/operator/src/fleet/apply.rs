@@ -6,7 +6,9 @@ use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::batch::v1::{CronJob, Job};
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions, PropagationPolicy};
 use kube::runtime::reflector::Store;
@@ -32,6 +34,16 @@ struct Mark {
     version: String,
 }
 
+/// What was written, as the API server has it now: the watches tell it only later, and what they told before is old.
+#[derive(Debug, Default)]
+pub(crate) struct Answers {
+    pub(crate) claims: Vec<PersistentVolumeClaim>,
+    pub(crate) stateful_sets: Vec<StatefulSet>,
+    pub(crate) deployments: Vec<Deployment>,
+    pub(crate) jobs: Vec<Job>,
+    pub(crate) cron_jobs: Vec<CronJob>,
+}
+
 /// Writes objects of one fleet.
 pub(super) struct Apply<'a> {
     pub(super) client: &'a Client,
@@ -42,8 +54,8 @@ pub(super) struct Apply<'a> {
 
 impl Apply<'_> {
     /// Writes all objects, in the order in which they need each other. The first that is refused does not hold up the
-    /// others; its error is given at the end.
-    pub(crate) async fn run(&self, objects: Objects) -> Result<(), Error> {
+    /// others; its error is given at the end, beside what became of the others.
+    pub(crate) async fn run(&self, objects: Objects) -> (Answers, Result<(), Error>) {
         let Objects {
             service_accounts,
             secrets,
@@ -60,39 +72,26 @@ impl Apply<'_> {
         } = objects;
         let stores = self.stores;
         let mut failed = None;
+        let first = &mut failed;
         let sets: Vec<StatefulSet> = databases.into_iter().chain(collectors).collect();
-        keep(
-            &mut failed,
-            self.each(&stores.service_accounts, &service_accounts).await,
-        );
-        keep(&mut failed, self.unseen(&secrets).await);
-        keep(
-            &mut failed,
-            self.each(&stores.config_maps, &config_maps).await,
-        );
-        keep(&mut failed, self.each(&stores.services, &services).await);
-        keep(
-            &mut failed,
-            self.each(&stores.network_policies, &network_policies).await,
-        );
-        keep(
-            &mut failed,
-            self.each(&stores.disruption_budgets, &disruption_budgets)
-                .await,
-        );
-        keep(&mut failed, self.each(&stores.claims, &claims).await);
-        // Pods last: they read what stands above.
-        keep(&mut failed, self.each(&stores.stateful_sets, &sets).await);
-        keep(
-            &mut failed,
-            self.each(&stores.deployments, &deployments).await,
-        );
-        keep(&mut failed, self.each(&stores.jobs, &jobs).await);
-        keep(&mut failed, self.each(&stores.cron_jobs, &cron_jobs).await);
-        match failed {
-            Some(error) => Err(error),
-            None => Ok(()),
-        }
+        self.each(&stores.service_accounts, &service_accounts, first)
+            .await;
+        keep(first, self.unseen(&secrets).await);
+        self.each(&stores.config_maps, &config_maps, first).await;
+        self.each(&stores.services, &services, first).await;
+        self.each(&stores.network_policies, &network_policies, first)
+            .await;
+        self.each(&stores.disruption_budgets, &disruption_budgets, first)
+            .await;
+        let answers = Answers {
+            claims: self.each(&stores.claims, &claims, first).await,
+            // Pods last: they read what stands above.
+            stateful_sets: self.each(&stores.stateful_sets, &sets, first).await,
+            deployments: self.each(&stores.deployments, &deployments, first).await,
+            jobs: self.each(&stores.jobs, &jobs, first).await,
+            cron_jobs: self.each(&stores.cron_jobs, &cron_jobs, first).await,
+        };
+        (answers, failed.map_or(Ok(()), Err))
     }
 
     /// Deletes what belongs to the fleet and is not among the wanted. Never before everything wanted was written. Volumes
@@ -124,22 +123,31 @@ impl Apply<'_> {
             .await
     }
 
-    async fn each<K, S>(&self, store: &Store<S>, objects: &[K]) -> Result<(), Error>
+    /// What was written, as the API server has it now.
+    async fn each<K, S>(
+        &self,
+        store: &Store<S>,
+        objects: &[K],
+        failed: &mut Option<Error>,
+    ) -> Vec<K>
     where
         K: Kind,
         S: Resource + Clone + 'static,
         S::DynamicType: Eq + Hash + Clone,
     {
         if objects.is_empty() {
-            return Ok(());
+            return Vec::new();
         }
         let live = of(store, &self.fleet.namespace, &self.fleet.name);
-        let mut failed = None;
+        let mut written = Vec::new();
         for object in objects {
             let live = live.get(&object.name_any()).map(|live| live.meta());
-            keep(&mut failed, self.one(object, live).await);
+            match self.one(object, live).await {
+                Ok(answer) => written.extend(answer),
+                Err(error) => keep(failed, Err(error)),
+            }
         }
-        failed.map_or(Ok(()), Err)
+        written
     }
 
     /// Of a kind that is not watched: it is written when it changes, and once by each process.
@@ -158,15 +166,19 @@ impl Apply<'_> {
         Ok(())
     }
 
-    async fn one<K: Kind>(&self, object: &K, live: Option<&ObjectMeta>) -> Result<(), Error> {
+    async fn one<K: Kind>(
+        &self,
+        object: &K,
+        live: Option<&ObjectMeta>,
+    ) -> Result<Option<K>, Error> {
         let (key, digest) = (self.key::<K>(object), digest_of(object));
         if let (Some(live), Some(mark)) = (live, self.written.get(&key)) {
             let same = mark.digest == digest && mark.version == version(live);
             if same && contains(live, object.meta()) {
-                return Ok(());
+                return Ok(None);
             }
         }
-        self.write(object, key, digest).await
+        self.write(object, key, digest).await.map(Some)
     }
 
     async fn write<K: Kind>(
@@ -174,7 +186,7 @@ impl Apply<'_> {
         object: &K,
         key: (String, String, String),
         digest: String,
-    ) -> Result<(), Error> {
+    ) -> Result<K, Error> {
         let name = object.name_any();
         let api: Api<K> = Api::namespaced(self.client.clone(), &self.fleet.namespace);
         let params = PatchParams::apply(OPERATOR).force();
@@ -183,7 +195,7 @@ impl Apply<'_> {
         let version = version(written.meta());
         tracing::debug!(kind = key.0, name, version, "written");
         self.written.set(key, Mark { digest, version });
-        Ok(())
+        Ok(written)
     }
 
     async fn surplus<K, S>(&self, store: &Store<S>, wanted: &Names<K>) -> Result<(), Error>
@@ -216,9 +228,9 @@ impl Apply<'_> {
 #[derive(Debug, Default)]
 pub(crate) struct Wanted {
     stateful_sets: Names<StatefulSet>,
-    deployments: Names<k8s_openapi::api::apps::v1::Deployment>,
-    jobs: Names<k8s_openapi::api::batch::v1::Job>,
-    cron_jobs: Names<k8s_openapi::api::batch::v1::CronJob>,
+    deployments: Names<Deployment>,
+    jobs: Names<Job>,
+    cron_jobs: Names<CronJob>,
     config_maps: Names<k8s_openapi::api::core::v1::ConfigMap>,
     services: Names<k8s_openapi::api::core::v1::Service>,
     service_accounts: Names<k8s_openapi::api::core::v1::ServiceAccount>,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use fleet_api::ResearchCollector;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
+use http::Method;
 use kube::Client;
 use kube::api::{Api, ListParams};
 use kube::client::{Body, ClientBuilder};
@@ -159,11 +160,12 @@ where
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let metrics = self.metrics.clone();
+        let writes = !matches!(*request.method(), Method::GET | Method::HEAD);
         let answer = self.inner.call(request);
         async move {
             let answer = answer.await;
             let status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
-            metrics.called("kubernetes", status);
+            metrics.called("kubernetes", writes, status);
             answer
         }
         .boxed()

@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 
+use super::apply::Answers;
 use super::names::{COMPONENT, Component};
 
 /// What is there of one fleet.
@@ -48,10 +49,47 @@ pub(crate) enum JobState {
 }
 
 impl Found {
+    /// What was written since is newer than what was seen.
+    pub(crate) fn update(&mut self, answers: Answers) {
+        let Answers {
+            claims,
+            stateful_sets,
+            deployments,
+            jobs,
+            cron_jobs,
+        } = answers;
+        newer(&mut self.claims, claims);
+        newer(&mut self.stateful_sets, stateful_sets);
+        newer(&mut self.deployments, deployments);
+        newer(&mut self.jobs, jobs);
+        newer(&mut self.cron_jobs, cron_jobs);
+    }
+
     /// Whether the database takes connections.
     pub(crate) fn database_ready(&self, name: &str) -> bool {
         let set = self.stateful_sets.get(name);
         set.is_some_and(|set| super::rollout::records(set))
+    }
+
+    /// Whether a Deployment has all its pods, and they are the newest ones.
+    pub(crate) fn deployed(&self, name: &str) -> bool {
+        let Some(deployment) = self.deployments.get(name) else {
+            return false;
+        };
+        let status = deployment.status.clone().unwrap_or_default();
+        let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas);
+        let wanted = wanted.unwrap_or(1);
+        status.observed_generation >= deployment.metadata.generation
+            && status.updated_replicas.unwrap_or_default() >= wanted
+            && status.available_replicas.unwrap_or_default() >= wanted
+    }
+
+    /// The pods of a part.
+    pub(crate) fn pods_of(&self, component: Component) -> impl Iterator<Item = &Pod> {
+        let is_of = move |pod: &&Arc<Pod>| {
+            pod.labels().get(COMPONENT).map(String::as_str) == Some(component.as_str())
+        };
+        self.pods.values().filter(is_of).map(|pod| &**pod)
     }
 
     /// How a job ended.
@@ -72,6 +110,11 @@ impl Found {
         pods.max_by_key(|pod| pod.creation_timestamp())
             .map(|pod| &**pod)
     }
+}
+
+fn newer<K: kube::Resource>(seen: &mut BTreeMap<String, Arc<K>>, written: Vec<K>) {
+    let written = written.into_iter();
+    seen.extend(written.map(|object| (object.name_any(), Arc::new(object))));
 }
 
 /// How a job ended.

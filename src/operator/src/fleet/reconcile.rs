@@ -83,7 +83,7 @@ async fn look(collector: &Arc<ResearchCollector>, context: &Context) -> Result<A
 
     // Dereference.
     let secrets = dereference::secrets(&context.client, &namespace, collector).await?;
-    let found = context.stores.found(&namespace, &collector.name_any());
+    let mut found = context.stores.found(&namespace, &collector.name_any());
     let others: Vec<_> = context
         .fleets
         .state()
@@ -118,7 +118,7 @@ async fn look(collector: &Arc<ResearchCollector>, context: &Context) -> Result<A
 
     // Apply.
     let refused = if gone.is_empty() {
-        apply(context, &fleet, &found, built.objects).await?
+        apply(context, &fleet, &mut found, built.objects).await?
     } else {
         None
     };
@@ -205,7 +205,7 @@ fn built(fleet: &Fleet, credentials: Option<&Credentials>, found: &Found) -> Bui
 async fn apply(
     context: &Context,
     fleet: &Fleet,
-    found: &Found,
+    found: &mut Found,
     objects: Objects,
 ) -> Result<Option<String>, Error> {
     let writer = Apply {
@@ -217,7 +217,9 @@ async fn apply(
     let mut wanted = Wanted::of(&objects);
     // Those that wait for the migration are there still.
     wanted.keep_collectors(fleet);
-    let written = match writer.run(objects).await {
+    let (answers, written) = writer.run(objects).await;
+    found.update(answers);
+    let written = match written {
         Ok(()) => None,
         Err(error) => match error.refusal() {
             Some(refused) => {

@@ -36,10 +36,13 @@ struct Order {
 /// What the last tick found; nothing before the first.
 pub(crate) type Answer = Option<Result<Kept, String>>;
 
+/// An answer, and the generation of the spec that it is for.
+type Told = (Option<i64>, Answer);
+
 struct Task {
     order: watch::Sender<Order>,
     news: Arc<Notify>,
-    answer: watch::Receiver<Answer>,
+    answer: watch::Receiver<Told>,
     work: JoinHandle<()>,
 }
 
@@ -95,7 +98,17 @@ impl Servers {
             }
             changed
         });
-        task.answer.borrow().clone()
+        let (generation, answer) = task.answer.borrow().clone();
+        if generation == fleet.metadata.generation {
+            return answer;
+        }
+        // What was found is so, but nobody has asked yet whether it is what the spec wants now.
+        answer.map(|answer| {
+            answer.map(|kept| Kept {
+                state: KeptState::InProgress("the servers are being looked at".to_owned()),
+                ..kept
+            })
+        })
     }
 
     /// Something has happened to a node: the next tick comes now.
@@ -142,7 +155,7 @@ impl Servers {
 
     fn begin(&self, order: Order) -> Task {
         let (order, orders) = watch::channel(order);
-        let (answers, answer) = watch::channel(None);
+        let (answers, answer) = watch::channel((None, None));
         let news = Arc::new(Notify::new());
         let work = Work {
             news: Arc::clone(&news),
@@ -169,7 +182,7 @@ struct Work {
     recorder: Recorder,
     news: Arc<Notify>,
     orders: watch::Receiver<Order>,
-    answers: watch::Sender<Answer>,
+    answers: watch::Sender<Told>,
 }
 
 impl Work {
@@ -205,8 +218,9 @@ impl Work {
                 }
             };
             let changed = self.answers.send_if_modified(|now| {
-                let changed = now.as_ref() != Some(&answer);
-                *now = Some(answer);
+                let told = (order.fleet.metadata.generation, Some(answer));
+                let changed = *now != told;
+                *now = told;
                 changed
             });
             if changed {

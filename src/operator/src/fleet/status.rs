@@ -13,7 +13,7 @@ use kube::ResourceExt as _;
 
 use super::archive_health::archive_health;
 use super::found::{Found, JobState, trouble};
-use super::names;
+use super::names::{self, Component};
 use super::rates::{Rate, two_digits};
 use super::rollout::{Progress, records};
 use super::servers::Answer;
@@ -345,12 +345,12 @@ fn database(fleet: &Fleet, looked: &Looked<'_>) -> Aspect {
         }
         _ => return Aspect::no(reasons::IN_PROGRESS, "the tables are made, or changed"),
     }
-    if fleet.pooled() {
-        let pooler = found.deployments.get(&names::child(&fleet.name, "pooler"));
-        let available = pooler.and_then(|pooler| pooler.status.as_ref()?.available_replicas);
-        if available.unwrap_or_default() < 1 {
-            return Aspect::no(reasons::IN_PROGRESS, "the pooler starts");
-        }
+    if fleet.pooled() && !found.deployed(&names::child(&fleet.name, "pooler")) {
+        let trouble = found.pods_of(Component::Pooler).find_map(trouble);
+        return match trouble {
+            Some(trouble) => Aspect::no(reasons::UNAVAILABLE, format!("the pooler: {trouble}")),
+            None => Aspect::no(reasons::IN_PROGRESS, "the pooler starts"),
+        };
     }
     Aspect::yes(reasons::AS_WANTED, "the database takes records")
 }
@@ -380,7 +380,14 @@ fn collectors(fleet: &Fleet, regions: &[RegionStatus], looked: &Looked<'_>) -> A
         .filter(|region| region.phase != RegionPhase::Recording)
         .collect();
     if silent.is_empty() {
-        return Aspect::yes(reasons::AS_WANTED, "every region records");
+        return match looked.progress {
+            // Some record as they did before the spec changed.
+            Progress::Waiting(names) => Aspect::no(
+                reasons::IN_PROGRESS,
+                format!("waiting until {} records", names.join(", ")),
+            ),
+            _ => Aspect::yes(reasons::AS_WANTED, "every region records"),
+        };
     }
     let failed = silent
         .iter()

@@ -1,9 +1,9 @@
 //! One client for each token, so that fleets of the same project share what it may ask for in an hour.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use fleet_hetzner::{Client, ENDPOINT, Error};
+use fleet_hetzner::{Answered, Client, ENDPOINT, Error};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
@@ -16,7 +16,7 @@ const TOKENS: usize = 256;
 /// The clients, by the digest of the token.
 pub(super) struct Clients {
     endpoint: String,
-    answered: Option<Arc<dyn Fn(Option<u16>) + Send + Sync>>,
+    answered: Option<Answered>,
     clients: Mutex<HashMap<[u8; 32], Client>>,
 }
 
@@ -41,7 +41,7 @@ impl Clients {
             .endpoint(self.endpoint.clone())
             .user_agent(USER_AGENT);
         if let Some(answered) = self.answered.clone() {
-            builder = builder.answered(move |status| answered(status));
+            builder = builder.answered(answered);
         }
         let client = builder.build()?;
         if clients.len() >= TOKENS {

@@ -1,8 +1,9 @@
 //! What is the same for all fleets of a cluster.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
+
+use fleet_hetzner::Answered;
 
 use crate::cluster::Joining;
 
@@ -21,8 +22,8 @@ pub struct KeeperOptions {
     pub endpoint: Option<String>,
     /// How long pods have to leave a node before its server is changed or deleted.
     pub drain: Duration,
-    /// Is called with the HTTP status of each answer of the provider, and with `None` where none came.
-    pub answered: Option<Arc<dyn Fn(Option<u16>) + Send + Sync>>,
+    /// Who is told of each request to the provider.
+    pub answered: Option<Answered>,
 }
 
 impl fmt::Debug for KeeperOptions {

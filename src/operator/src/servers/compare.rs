@@ -33,7 +33,7 @@ pub(super) fn compare(
             .catalogue()?
             .image_for(&there.server_type.architecture);
         let Some(image) = image else {
-            return Ok(Err(no_image(there)));
+            return Ok(Err(no_image(situation, there)));
         };
         changes.add(Verb::Rebuild, why, ServerStep::Rebuild { image });
     }
@@ -238,10 +238,11 @@ fn held(
     })
 }
 
-fn no_image(there: &Server) -> Problem {
+fn no_image(situation: &Situation<'_>, there: &Server) -> Problem {
+    let image = &situation.wanted.image;
     Problem::NoOffer {
         server: there.name.clone(),
-        refusals: "the image is not there for its architecture".to_owned(),
+        refusals: format!("there is no image {image} for its architecture"),
     }
 }
 
