@@ -66,7 +66,13 @@ pub(crate) async fn run(
         let (rates, pods, calls) = (Arc::clone(&rates), stores.pods.clone(), calls.clone());
         async move { rates.watch(pods, calls).await }
     });
-    let servers = Servers::new(keeper, stores.nodes.clone(), calls, recorder.clone());
+    let servers = Servers::new(
+        keeper,
+        fleets.clone(),
+        stores.nodes.clone(),
+        calls,
+        recorder.clone(),
+    );
     let context = Arc::new(Context::new(
         client,
         stores,

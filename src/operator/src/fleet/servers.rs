@@ -46,6 +46,7 @@ struct Task {
 /// The servers of all fleets.
 pub(crate) struct Servers {
     keeper: Keeper,
+    fleets: Store<ResearchCollector>,
     nodes: Store<Node>,
     calls: Calls,
     recorder: Recorder,
@@ -62,12 +63,14 @@ impl Servers {
     /// Nothing is looked at yet.
     pub(crate) fn new(
         keeper: Keeper,
+        fleets: Store<ResearchCollector>,
         nodes: Store<Node>,
         calls: Calls,
         recorder: Recorder,
     ) -> Self {
         Self {
             keeper,
+            fleets,
             nodes,
             calls,
             recorder,
@@ -86,6 +89,8 @@ impl Servers {
             token,
         };
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those of fleets that are gone have ended by themselves.
+        tasks.retain(|_, task| !task.work.is_finished());
         let task = tasks
             .entry(uid)
             .or_insert_with(|| self.begin(order.clone()));
@@ -149,6 +154,7 @@ impl Servers {
         let work = Work {
             news: Arc::clone(&news),
             keeper: self.keeper.clone(),
+            fleets: self.fleets.clone(),
             nodes: self.nodes.clone(),
             calls: self.calls.clone(),
             recorder: self.recorder.clone(),
@@ -166,6 +172,7 @@ impl Servers {
 
 struct Work {
     keeper: Keeper,
+    fleets: Store<ResearchCollector>,
     nodes: Store<Node>,
     calls: Calls,
     recorder: Recorder,
@@ -179,6 +186,9 @@ impl Work {
         let mut failures = 0;
         loop {
             let order = self.orders.borrow_and_update().clone();
+            if !self.is_there(&order.fleet) {
+                return;
+            }
             let mut orders = self.orders.clone();
             let answer = tokio::select! {
                 answer = self.tick(&order) => answer,
@@ -222,6 +232,13 @@ impl Work {
                 }
             }
         }
+    }
+
+    /// Whoever takes the finalizer away ends a fleet without a word to the operator, and another one may have its name
+    /// by now. Servers of a fleet that is gone must not come back.
+    fn is_there(&self, fleet: &ResearchCollector) -> bool {
+        let found = self.fleets.get(&ObjectRef::from_obj(fleet));
+        found.is_some_and(|found| found.uid() == fleet.uid())
     }
 
     async fn tick(&self, order: &Order) -> Result<Kept, String> {
