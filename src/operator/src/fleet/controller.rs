@@ -11,18 +11,18 @@ use futures_util::{FutureExt as _, StreamExt as _, stream};
 use kube::Client;
 use kube::api::{Api, ListParams};
 use kube::client::{Body, ClientBuilder};
+use kube::runtime::WatchStreamExt as _;
 use kube::runtime::controller::{Config, Controller};
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::store;
 use kube::runtime::watcher::{self, watcher};
-use kube::runtime::{WatchStreamExt as _, predicates};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tower::{Layer, Service};
 
-use super::context::{Context, Settings};
+use super::context::{Context, Settings, Told};
 use super::rates::Rates;
 use super::reconcile::{reconcile, retry};
 use super::servers::Servers;
@@ -50,13 +50,19 @@ pub(crate) async fn run(
     let stores = Stores::watch(&client, &scope, &calls, &mut tasks);
     let (fleets, writer) = store();
     let api: Api<ResearchCollector> = scope.api(client.clone());
-    // What the operator writes itself, status and finalizers, is no reason to look again.
+    let told = Arc::new(Told::default());
     let seen = watcher(api, watcher::Config::default())
         .modify(|fleet| fleet.metadata.managed_fields = None)
         .default_backoff()
         .reflect(writer)
         .touched_objects()
-        .predicate_filter(predicates::generation, Default::default());
+        .predicate_filter(
+            {
+                let told = Arc::clone(&told);
+                move |fleet: &ResearchCollector| told.changes(fleet)
+            },
+            Default::default(),
+        );
     if stores.wait_until_ready().await.is_err() {
         tracing::error!("the watches have ended before they began");
         return;
@@ -77,6 +83,7 @@ pub(crate) async fn run(
         client,
         stores,
         fleets.clone(),
+        told,
         rates,
         servers,
         metrics,
