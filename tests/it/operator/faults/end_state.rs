@@ -105,7 +105,7 @@ fn plain(mut object: Value, life: &Life) -> Value {
     serde_json::from_str(&text).unwrap_or(object)
 }
 
-/// Takes the place of digests and unique ids.
+/// With a sign in the place of digests, unique ids, and addresses of servers.
 fn without_digests(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut word = String::new();
@@ -118,7 +118,13 @@ fn without_digests(text: &str) -> String {
         let is_digest = is_hex && word.len() >= 8;
         // The middle of a unique id.
         let is_part = is_hex && word.len() == 4 && plain.ends_with("#-");
-        plain.push_str(if is_digest || is_part { "#" } else { &word });
+        // The second server of a world has another address than the first.
+        let is_address = plain.ends_with("\"127.80.") || plain.ends_with("\"127.80.#.");
+        plain.push_str(if is_digest || is_part || is_address {
+            "#"
+        } else {
+            &word
+        });
         plain.push(letter);
         word.clear();
     }

@@ -228,8 +228,7 @@ impl Life {
         let log = self.world.log();
         let log = &log[log.floor_char_boundary(log.len().saturating_sub(5000))..];
         let status = self.world.fleet().await.map(|fleet| fleet.status);
-        let calls = self.world.hetzner.calls();
-        format!("{status:#?}\n{calls:?}\n{log}")
+        format!("{status:?}\n{log}")
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::{cycles::Cycle, life::Life};
-use crate::operator::world::condition;
+use crate::operator::world::{World, condition, spec};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_token_the_end_waits_for_it() -> Result<()> {
@@ -43,13 +43,16 @@ async fn without_the_token_the_end_waits_for_it() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn passwords_of_a_database_are_never_made_anew() -> Result<()> {
-    let life = Life::before(Cycle::Change).await?;
-    let world = &life.world;
+    let mut world = World::running().await?;
+    world.apply(&spec()).await?;
+    world.ready().await?;
     let secrets = world.api::<Secret>();
     let name = format!("{}-database-logins", world.name);
     let kept = secrets.get(&name).await?;
     secrets.delete(&name, &DeleteParams::default()).await?;
-    life.operator.kill();
+    // A new process remembers no passwords.
+    world.kill().await?;
+    world.start()?;
     world
         .until("it says what is gone", |status| {
             condition(status, "DatabaseReady") == ("False", "SecretMissing")

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use fleet_api::ResearchCollector;
+use fleet_tests::kubelet::Play;
 use k8s_openapi::{
     ByteString,
     api::{
@@ -16,6 +17,7 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::{cycles::Cycle, end_state::end_state, life::Life};
+use crate::operator::world::condition;
 
 /// How long the operator may act on what is old.
 const FROZEN: Duration = Duration::from_secs(4);
@@ -26,6 +28,7 @@ enum Change {
     Spec,
     StatefulSet,
     Server,
+    Collector,
     Fleet,
 }
 
@@ -35,6 +38,7 @@ async fn what_is_old_leads_to_the_same_end() -> Result<()> {
         Change::Spec,
         Change::StatefulSet,
         Change::Server,
+        Change::Collector,
         Change::Fleet,
     ];
     let all = all.map(|change| async move {
@@ -70,6 +74,9 @@ async fn stale(change: Change, restart: bool) -> Result<()> {
         }
         sleep(FROZEN).await;
         life.world.kubernetes.freeze_watches(false);
+        if matches!(change, Change::Collector) {
+            life.recovers().await?;
+        }
         life.ready().await?;
         life.ends_as(&expected).await
     });
@@ -103,6 +110,11 @@ async fn behind(life: &Life, change: Change) -> Result<()> {
             let lost = life.server().context("no server")?;
             world.lose_server(lost).await
         }
+        Change::Collector => {
+            let collector = format!("{name}-collector-north");
+            world.kubelets.play(&collector, Play::NotReady);
+            Ok(())
+        }
         Change::Fleet => {
             life.take_away().await?;
             world.apply(&life.spec()).await?;
@@ -112,20 +124,32 @@ async fn behind(life: &Life, change: Change) -> Result<()> {
 }
 
 impl Life {
+    /// The collector that was hidden is seen, and then well again.
+    async fn recovers(&self) -> Result<()> {
+        let seen = self.world.until("a collector is not ready", |status| {
+            condition(status, "CollectorsReady").0 == "False"
+        });
+        seen.await?;
+        let collector = format!("{}-collector-north", self.world.name);
+        self.world.kubelets.play(&collector, Play::Ready);
+        Ok(())
+    }
+
     /// As a person does who has read that the finalizer may be taken away.
     pub(super) async fn take_away(&self) -> Result<()> {
         let fleets = self.world.api::<ResearchCollector>();
-        self.world.delete().await?;
+        let name = &self.world.name;
         let patch = json!({"metadata": {"finalizers": null}});
-        let params = PatchParams::default();
-        let patch = Patch::Merge(&patch);
-        match fleets.patch(&self.world.name, &params, &patch).await {
-            Ok(_) => {}
-            // The operator was faster.
-            Err(kube::Error::Api(status)) if status.is_not_found() => {}
-            Err(error) => return Err(error.into()),
+        let (params, patch) = (PatchParams::default(), Patch::Merge(&patch));
+        fleets.patch(name, &params, &patch).await?;
+        self.world.delete().await?;
+        // The operator may have been faster.
+        while fleets.get_opt(name).await?.is_some() {
+            if let Err(error) = fleets.patch(name, &params, &patch).await {
+                ensure!(fleets.get_opt(name).await?.is_none(), error);
+            }
         }
-        self.gone().await
+        Ok(())
     }
 }
 
@@ -156,12 +180,10 @@ async fn logins(life: &Life) -> Result<BTreeMap<String, ByteString>> {
 async fn a_fleet_that_was_taken_away_makes_no_servers() -> Result<()> {
     let life = Life::before(Cycle::Change).await?;
     life.take_away().await?;
-    let Some(lost) = life.server() else {
-        return Ok(());
-    };
+    let lost = life.server().context("no server")?;
     life.world.lose_server(lost).await?;
-    // The node of a server that is gone would be a reason to look at once.
-    for _ in 0..100 {
+    // Longer than it takes until servers are looked at when all is well.
+    for _ in 0..400 {
         sleep(Duration::from_millis(100)).await;
         let servers = life.world.servers();
         ensure!(servers.is_empty(), "nobody wants {servers:?}");
