@@ -49,7 +49,7 @@ pub(crate) struct World {
     /// What the operator is started with.
     arguments: Vec<String>,
     dir: TempDir,
-    _cluster: Arc<Kubernetes>,
+    cluster: Arc<Kubernetes>,
 }
 
 impl Drop for World {
@@ -94,7 +94,6 @@ impl World {
         kubelets.add_node(&format!("{name}-node"), &[]).await?;
         let dir = tempfile::tempdir()?;
         let kubernetes = Proxy::in_front_of_kubernetes(&cluster, user).await?;
-        fs::write(dir.path().join("kubeconfig"), kubernetes.kubeconfig())?;
         let endpoint = cloud.endpoint();
         let hetzner = Proxy::in_front_of(endpoint.trim_end_matches("/v1")).await?;
         let world = Self {
@@ -107,7 +106,7 @@ impl World {
             operator: None,
             arguments: Vec::new(),
             dir,
-            _cluster: cluster,
+            cluster,
         };
         world
             .secret(
@@ -139,6 +138,20 @@ impl World {
     }
 
     pub(crate) fn start(&mut self) -> Result<()> {
+        self.operator = Some(self.program()?.spawn()?);
+        Ok(())
+    }
+
+    /// The operator, for whoever starts it himself.
+    pub(crate) fn program(&self) -> Result<Command> {
+        self.program_through(&self.kubernetes, &self.hetzner)
+    }
+
+    /// Another operator, with proxies of its own.
+    pub(crate) fn program_through(&self, kubernetes: &Proxy, hetzner: &Proxy) -> Result<Command> {
+        let port = kubernetes.url().replace("http://127.0.0.1:", "");
+        let kubeconfig = self.dir.path().join(format!("kubeconfig-{port}"));
+        fs::write(&kubeconfig, kubernetes.kubeconfig())?;
         let log = fs::File::options()
             .create(true)
             .append(true)
@@ -146,8 +159,8 @@ impl World {
         let mut command = Command::new(bins::path("fleetd")?);
         command
             .env_clear()
-            .env("KUBECONFIG", self.dir.path().join("kubeconfig"))
-            .env("HCLOUD_ENDPOINT", format!("{}/v1", self.hetzner.url()))
+            .env("KUBECONFIG", kubeconfig)
+            .env("HCLOUD_ENDPOINT", format!("{}/v1", hetzner.url()))
             .env("FLEET_LOG", "info,fleet_operator=debug")
             .args([
                 "operator",
@@ -161,8 +174,15 @@ impl World {
             .stdout(Stdio::null())
             .stderr(log)
             .kill_on_drop(true);
-        self.operator = Some(command.spawn()?);
-        Ok(())
+        Ok(command)
+    }
+
+    /// A proxy before the world's API server, and one before its cloud.
+    pub(crate) async fn more_proxies(&self) -> Result<(Proxy, Proxy)> {
+        let kubernetes = Proxy::in_front_of_kubernetes(&self.cluster, None).await?;
+        let endpoint = self.cloud.endpoint();
+        let hetzner = Proxy::in_front_of(endpoint.trim_end_matches("/v1")).await?;
+        Ok((kubernetes, hetzner))
     }
 
     /// As `kill -9` does.

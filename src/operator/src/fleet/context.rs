@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use fleet_api::ResearchCollector;
+use fleet_api::{ResearchCollector, ResearchCollectorStatus};
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, ResourceExt as _};
@@ -20,6 +21,43 @@ use crate::metrics::Metrics;
 
 /// How long what was read of Secrets that never change is believed.
 const BELIEVED: Duration = Duration::from_mins(10);
+
+/// What this process has told about fleets, by their uid. What is watched may be older than that.
+#[derive(Debug, Default)]
+pub(crate) struct Told(Mutex<HashMap<String, ResearchCollectorStatus>>);
+
+impl Told {
+    /// Whether this is what was told last, or nothing was.
+    pub(crate) fn agrees(&self, uid: &str, status: &ResearchCollectorStatus) -> bool {
+        let told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        told.get(uid).is_none_or(|told| told == status)
+    }
+
+    /// A predicate for what is watched: it changes with the spec, and whenever a status is seen that is not what was
+    /// told. What the operator writes itself is no reason to look again; what was seen late may have been one not to
+    /// write.
+    pub(crate) fn changes(&self, fleet: &ResearchCollector) -> Option<u64> {
+        let mut hasher = DefaultHasher::new();
+        fleet.metadata.generation.hash(&mut hasher);
+        let status = fleet.status.clone().unwrap_or_default();
+        let told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.get(&fleet.uid().unwrap_or_default()) != Some(&status) {
+            fleet.resource_version().hash(&mut hasher);
+        }
+        Some(hasher.finish())
+    }
+
+    /// Keeps what is told.
+    pub(crate) fn keep(&self, uid: &str, status: ResearchCollectorStatus) {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        told.insert(uid.to_owned(), status);
+    }
+
+    fn forget(&self, uid: &str) {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        told.remove(uid);
+    }
+}
 
 /// What can be set.
 #[derive(Debug, Clone)]
@@ -38,6 +76,8 @@ pub(crate) struct Context {
     pub(crate) stores: Stores,
     /// All fleets.
     pub(crate) fleets: Store<ResearchCollector>,
+    /// What was told.
+    pub(crate) told: Arc<Told>,
     /// What was written.
     pub(crate) written: Written,
     /// What collectors record.
@@ -67,6 +107,7 @@ impl Context {
         client: Client,
         stores: Stores,
         fleets: Store<ResearchCollector>,
+        told: Arc<Told>,
         rates: Arc<Rates>,
         servers: Servers,
         metrics: Metrics,
@@ -78,6 +119,7 @@ impl Context {
             client,
             stores,
             fleets,
+            told,
             written: Written::default(),
             rates,
             servers,
@@ -143,6 +185,7 @@ impl Context {
     /// Forgets a fleet that is gone.
     pub(crate) fn forget(&self, namespace: &str, name: &str, uid: &str) {
         self.succeeded(uid);
+        self.told.forget(uid);
         self.written.forget(namespace, name);
         self.rates.forget(namespace, name);
         let mut known = self

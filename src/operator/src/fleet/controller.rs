@@ -12,18 +12,19 @@ use http::Method;
 use kube::Client;
 use kube::api::{Api, ListParams};
 use kube::client::{Body, ClientBuilder};
+use kube::runtime::WatchStreamExt as _;
 use kube::runtime::controller::{Config, Controller};
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::store;
 use kube::runtime::watcher::{self, watcher};
-use kube::runtime::{PredicateConfig, WatchStreamExt as _, predicates};
+use kube::runtime::PredicateConfig;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tower::{Layer, Service};
 
-use super::context::{Context, Settings};
+use super::context::{Context, Settings, Told};
 use super::rates::Rates;
 use super::reconcile::{reconcile, retry};
 use super::servers::Servers;
@@ -51,13 +52,19 @@ pub(crate) async fn run(
     let stores = Stores::watch(&client, &scope, &calls, &mut tasks);
     let (fleets, writer) = store();
     let api: Api<ResearchCollector> = scope.api(client.clone());
-    // What the operator writes itself, status and finalizers, is no reason to look again.
+    let told = Arc::new(Told::default());
     let seen = watcher(api, watcher::Config::default())
         .modify(|fleet| fleet.metadata.managed_fields = None)
         .default_backoff()
         .reflect(writer)
         .touched_objects()
-        .predicate_filter(predicates::generation, PredicateConfig::default());
+        .predicate_filter(
+            {
+                let told = Arc::clone(&told);
+                move |fleet: &ResearchCollector| told.changes(fleet)
+            },
+            PredicateConfig::default(),
+        );
     if stores.wait_until_ready().await.is_err() {
         tracing::error!("the watches have ended before they began");
         return;
@@ -67,11 +74,18 @@ pub(crate) async fn run(
         let (rates, pods, calls) = (Arc::clone(&rates), stores.pods.clone(), calls.clone());
         async move { rates.watch(pods, calls).await }
     });
-    let servers = Servers::new(keeper, stores.nodes.clone(), calls, recorder.clone());
+    let servers = Servers::new(
+        keeper,
+        fleets.clone(),
+        stores.nodes.clone(),
+        calls,
+        recorder.clone(),
+    );
     let context = Arc::new(Context::new(
         client,
         stores,
         fleets.clone(),
+        told,
         rates,
         servers,
         metrics,

@@ -287,7 +287,10 @@ pub(super) async fn tell(
     new: ResearchCollectorStatus,
 ) -> Result<(), Error> {
     let before = collector.status.clone().unwrap_or_default();
-    if before == new {
+    let uid = collector.uid().unwrap_or_default();
+    // What is watched may be older than what was told after it.
+    if before == new && context.told.agrees(&uid, &new) {
+        context.told.keep(&uid, new);
         return Ok(());
     }
     let namespace = collector.namespace().unwrap_or_default();
@@ -304,7 +307,7 @@ pub(super) async fn tell(
         .patch_status(&name, &params, &Patch::Apply(&patch))
         .await;
     match written {
-        Ok(_) => {}
+        Ok(_) => context.told.keep(&uid, new.clone()),
         // It was deleted meanwhile, and the uid is another one's by now.
         Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {
             return Ok(());

@@ -49,6 +49,7 @@ struct Task {
 /// The servers of all fleets.
 pub(crate) struct Servers {
     keeper: Keeper,
+    fleets: Store<ResearchCollector>,
     nodes: Store<Node>,
     calls: Calls,
     recorder: Recorder,
@@ -65,12 +66,14 @@ impl Servers {
     /// Nothing is looked at yet.
     pub(crate) fn new(
         keeper: Keeper,
+        fleets: Store<ResearchCollector>,
         nodes: Store<Node>,
         calls: Calls,
         recorder: Recorder,
     ) -> Self {
         Self {
             keeper,
+            fleets,
             nodes,
             calls,
             recorder,
@@ -87,6 +90,8 @@ impl Servers {
             token,
         };
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those of fleets that are gone have ended by themselves.
+        tasks.retain(|_, task| !task.work.is_finished());
         let task = tasks
             .entry(uid)
             .or_insert_with(|| self.begin(order.clone()));
@@ -160,6 +165,7 @@ impl Servers {
         let work = Work {
             news: Arc::clone(&news),
             keeper: self.keeper.clone(),
+            fleets: self.fleets.clone(),
             nodes: self.nodes.clone(),
             calls: self.calls.clone(),
             recorder: self.recorder.clone(),
@@ -177,6 +183,7 @@ impl Servers {
 
 struct Work {
     keeper: Keeper,
+    fleets: Store<ResearchCollector>,
     nodes: Store<Node>,
     calls: Calls,
     recorder: Recorder,
@@ -190,6 +197,9 @@ impl Work {
         let mut failures = 0;
         loop {
             let order = self.orders.borrow_and_update().clone();
+            if !self.is_there(&order.fleet) {
+                return;
+            }
             let mut orders = self.orders.clone();
             let answer = tokio::select! {
                 answer = self.tick(&order) => answer,
@@ -234,6 +244,13 @@ impl Work {
                 }
             }
         }
+    }
+
+    /// Whoever takes the finalizer away ends a fleet without a word to the operator, and another one may have its name
+    /// by now. Servers of a fleet that is gone must not come back.
+    fn is_there(&self, fleet: &ResearchCollector) -> bool {
+        let found = self.fleets.get(&ObjectRef::from_obj(fleet));
+        found.is_some_and(|found| found.uid() == fleet.uid())
     }
 
     async fn tick(&self, order: &Order) -> Result<Kept, String> {
