@@ -33,7 +33,7 @@ const SEED: usize = 1;
 /// Of the calls of a life-cycle, how many are left out between two, so that the walk ends in minutes.
 const STRIDE: usize = 2;
 /// After this no more runs are begun, unless all are wanted: a busy machine must not make the walk endless.
-const BUDGET: Duration = Duration::from_mins(4);
+const BUDGET: Duration = Duration::from_secs(200);
 /// Worlds for each pair of life-cycles.
 const WORLDS: usize = 2;
 
