@@ -68,7 +68,7 @@ impl Cycle {
                 let mut spec = life.spec();
                 let west = json!({
                     "name": "west", "credentialsSecretRef": {"name": "west"},
-                    "location": "nbg1", "serverTypes": ["cx23"],
+                    "location": "fsn1", "serverTypes": ["cx23", "cpx22"],
                 });
                 let regions = spec["regions"].as_array_mut().context("no regions")?;
                 regions.push(west);
