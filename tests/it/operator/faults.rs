@@ -33,7 +33,7 @@ const SEED: usize = 1;
 /// Of the calls of a life-cycle, how many are left out between two, so that the walk ends in minutes.
 const STRIDE: usize = 2;
 /// After this no more runs are begun, unless all are wanted: a busy machine must not make the walk endless.
-const BUDGET: Duration = Duration::from_mins(4);
+const BUDGET: Duration = Duration::from_secs(200);
 /// Worlds for each pair of life-cycles.
 const WORLDS: usize = 2;
 
@@ -131,6 +131,13 @@ fn everything() -> bool {
     std::env::var("FLEET_FAULTS").is_ok_and(|walk| walk == "all")
 }
 
+/// `FLEET_FAULTS` may be a number of seconds, too.
+fn budget() -> Duration {
+    let seconds = std::env::var("FLEET_FAULTS").ok();
+    let seconds = seconds.and_then(|seconds| seconds.parse().ok());
+    seconds.map_or(BUDGET, Duration::from_secs)
+}
+
 fn as_float(count: usize) -> f64 {
     u32::try_from(count).map_or(f64::INFINITY, f64::from)
 }
@@ -151,7 +158,7 @@ async fn walk(cycles: &[Cycle], walk: &Walk, begun: Instant) -> Result<()> {
         expected.insert(cycle, end);
     }
     while !walk.is_done(cycles) {
-        if begun.elapsed() > BUDGET && !everything() {
+        if begun.elapsed() > budget() && !everything() {
             walk.stop();
             break;
         }

@@ -9,7 +9,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::life::Life;
+use super::life::{Life, SMALLEST};
 use crate::operator::world::{condition, spec};
 
 const POLL: Duration = Duration::from_millis(50);
@@ -50,7 +50,7 @@ impl Cycle {
     /// What has to be so before the calls are counted.
     pub(super) async fn prepare(self, life: &mut Life) -> Result<()> {
         match self {
-            Self::Create => life.gigabytes = 50,
+            Self::Create => life.gigabytes = SMALLEST,
             Self::Change | Self::ChangeBack => life.gigabytes += 1,
             _ => {}
         }
@@ -68,7 +68,7 @@ impl Cycle {
                 let mut spec = life.spec();
                 let west = json!({
                     "name": "west", "credentialsSecretRef": {"name": "west"},
-                    "location": "nbg1", "serverTypes": ["cx23"],
+                    "location": "fsn1", "serverTypes": ["cx23", "cpx22"],
                 });
                 let regions = spec["regions"].as_array_mut().context("no regions")?;
                 regions.push(west);

@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use fleet_tests::proxy::Proxy;
 use tokio::{
-    sync::Notify,
+    sync::{Mutex, Notify},
     time::{Instant, sleep, timeout},
 };
 use tokio_util::task::AbortOnDropHandle;
@@ -29,6 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const POLL: Duration = Duration::from_millis(50);
 /// How often it is looked whether there are servers too many.
 const GLANCE: Duration = Duration::from_millis(20);
+/// No other volume is ever as large as this, so that its size can be told from theirs.
+pub(super) const SMALLEST: u32 = 1000;
 /// How long nothing may change until it is believed to be the end.
 const QUIET: Duration = Duration::from_secs(2);
 
@@ -98,7 +100,11 @@ impl Operator {
 impl Life {
     /// A world that is as a life-cycle finds it.
     pub(super) async fn before(cycle: Cycle) -> Result<Self> {
+        // One after another: all at once are too much for an API server that has just been started.
+        static BEGIN: Mutex<()> = Mutex::const_new(());
+        let one = BEGIN.lock().await;
         let world = World::new().await?;
+        drop(one);
         world
             .secret(
                 "west",
@@ -109,7 +115,7 @@ impl Life {
         let mut life = Self {
             world,
             operator,
-            gigabytes: 50,
+            gigabytes: SMALLEST,
         };
         if cycle != Cycle::Create {
             life.run(Cycle::Create, None).await?;
