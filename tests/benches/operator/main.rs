@@ -3,6 +3,8 @@
 //!
 //! No number makes it fail, only what does not come.
 
+#![expect(clippy::print_stdout, reason = "a benchmark prints")]
+
 mod change;
 mod cluster;
 mod floor;

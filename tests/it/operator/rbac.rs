@@ -142,9 +142,8 @@ async fn life(world: &World) -> Result<()> {
 /// What a call needs: server-side apply of what is not there needs two.
 fn rights(call: &Call) -> Vec<Right> {
     let parts: Vec<_> = call.path.trim_matches('/').split('/').collect();
-    let rest = match parts.as_slice() {
-        ["api", _, rest @ ..] | ["apis", _, _, rest @ ..] => rest,
-        _ => return Vec::new(),
+    let (["api", _, rest @ ..] | ["apis", _, _, rest @ ..]) = parts.as_slice() else {
+        return Vec::new();
     };
     let (namespace, rest) = match rest {
         ["namespaces", namespace, rest @ ..] if !rest.is_empty() => (*namespace, rest),

@@ -113,7 +113,7 @@ async fn each_field_alone_then_pairs_then_back() -> Result<()> {
     world.ready().await?;
     let mut missed = Vec::new();
     for row in &rows {
-        let begun = std::time::Instant::now();
+        let begun = tokio::time::Instant::now();
         if let Err(error) = follow(&world, &spec, &[row]).await {
             missed.push(format!("{error:#}"));
         }

@@ -36,7 +36,7 @@ impl Told {
     /// A predicate for what is watched: it changes with the spec, and whenever a status is seen that is not what was
     /// told. What the operator writes itself is no reason to look again; what was seen late may have been one not to
     /// write.
-    pub(crate) fn changes(&self, fleet: &ResearchCollector) -> Option<u64> {
+    pub(crate) fn changes(&self, fleet: &ResearchCollector) -> u64 {
         let mut hasher = DefaultHasher::new();
         fleet.metadata.generation.hash(&mut hasher);
         let status = fleet.status.clone().unwrap_or_default();
@@ -44,7 +44,7 @@ impl Told {
         if told.get(&fleet.uid().unwrap_or_default()) != Some(&status) {
             fleet.resource_version().hash(&mut hasher);
         }
-        Some(hasher.finish())
+        hasher.finish()
     }
 
     /// Keeps what is told.

@@ -12,12 +12,12 @@ use http::Method;
 use kube::Client;
 use kube::api::{Api, ListParams};
 use kube::client::{Body, ClientBuilder};
+use kube::runtime::PredicateConfig;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::controller::{Config, Controller};
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::store;
 use kube::runtime::watcher::{self, watcher};
-use kube::runtime::PredicateConfig;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::UnboundedReceiverStream;
@@ -61,7 +61,7 @@ pub(crate) async fn run(
         .predicate_filter(
             {
                 let told = Arc::clone(&told);
-                move |fleet: &ResearchCollector| told.changes(fleet)
+                move |fleet: &ResearchCollector| Some(told.changes(fleet))
             },
             PredicateConfig::default(),
         );

@@ -48,13 +48,12 @@ impl Cycle {
     }
 
     /// What has to be so before the calls are counted.
-    pub(super) async fn prepare(self, life: &mut Life) -> Result<()> {
+    pub(super) fn prepare(self, life: &mut Life) {
         match self {
             Self::Create => life.gigabytes = SMALLEST,
             Self::Change | Self::ChangeBack => life.gigabytes += 1,
             _ => {}
         }
-        Ok(())
     }
 
     /// Does it, and waits for the end.

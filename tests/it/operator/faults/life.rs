@@ -125,7 +125,7 @@ impl Life {
 
     /// Runs a life-cycle to its end.
     pub(super) async fn run(&mut self, cycle: Cycle, fault: Option<Fault>) -> Result<Ran> {
-        cycle.prepare(self).await?;
+        cycle.prepare(self);
         let exits = self.operator.exits();
         let (kubernetes, hetzner) = (&self.world.kubernetes, &self.world.hetzner);
         kubernetes.forget();

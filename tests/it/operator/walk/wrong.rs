@@ -344,7 +344,7 @@ async fn what_cannot_be_followed_is_told_and_mends_itself() -> Result<()> {
     }
     world.apply(&spec).await?;
     for wrong in table() {
-        let begun = std::time::Instant::now();
+        let begun = tokio::time::Instant::now();
         if let Err(error) = cannot_follow(&world, &spec, &wrong).await {
             missed.push(format!("{error:#}"));
             world.apply(&spec).await?;
