@@ -104,7 +104,7 @@ async fn the_control_plane_knows_who_may_do_what_and_keeps_what_it_was_told() ->
 
 /// What breaks a rule: the field that the API server names (a rule of the whole object has none), where something is
 /// changed, and to what (YAML; `~` takes it away).
-const BROKEN: [(&str, &str, &str); 24] = [
+const BROKEN: [(&str, &str, &str); 25] = [
     (
         "spec.soulseek.server",
         "/spec/soulseek/server",
@@ -181,6 +181,7 @@ const BROKEN: [(&str, &str, &str); 24] = [
         "fsn1.example.org",
     ),
     ("spec.regions[2]", "/spec/regions/2/location", "ash"),
+    ("spec.image", "/spec/image", "an image"),
 ];
 const BUCKET: &str = "spec.archive.destination.s3.bucket";
 const PREFIX: &str = "spec.archive.destination.s3.prefix";
