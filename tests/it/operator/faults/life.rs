@@ -29,8 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const POLL: Duration = Duration::from_millis(50);
 /// How often it is looked whether there are servers too many.
 const GLANCE: Duration = Duration::from_millis(20);
-/// No other volume is ever as large as this, so that its size can be told from theirs.
-pub(super) const SMALLEST: u32 = 1000;
+/// No other volume is ever as large as this, so that its size can be told from theirs; and the API server, which writes
+/// 1024Gi as 1Ti, leaves it as it is for the next nine hundred steps.
+pub(super) const SMALLEST: u32 = 1100;
 /// How long nothing may change until it is believed to be the end.
 const QUIET: Duration = Duration::from_secs(2);
 
