@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 
 use super::found::{JobState, job_state};
-use super::names::{COMPONENT, Component, child};
+use super::names::{Component, child};
 use super::status::{Aspect, Looked};
 use super::valid::Fleet;
 use kube::ResourceExt as _;
@@ -43,12 +43,8 @@ pub(super) fn archive_health(fleet: &Fleet, looked: &Looked<'_>) -> Aspect {
 
 /// The run that failed last.
 fn last_failure(looked: &Looked<'_>) -> Option<(Timestamp, String)> {
-    let archive = Component::Archive.as_str();
-    let runs = looked
-        .found
-        .jobs
-        .values()
-        .filter(|job| job.labels().get(COMPONENT).map(String::as_str) == Some(archive));
+    let jobs = looked.found.jobs.values();
+    let runs = jobs.filter(|job| Component::Archive.is_of(&***job));
     let failed = runs.filter_map(|job| match job_state(job) {
         JobState::Failed {
             message,

@@ -8,21 +8,21 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
+use kube::ResourceExt as _;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PropagationPolicy};
 use kube::core::ObjectList;
 use kube::runtime::controller::Action;
-use kube::{Resource, ResourceExt as _};
 use serde_json::json;
 
 use super::build::credential_names;
 use super::context::Context;
 use super::dereference;
 use super::error::Error;
-use super::names::{COMPONENT, Component, FINALIZER, MANAGED_BY, OPERATOR};
+use super::names::{Component, FINALIZER, MANAGED_BY, OPERATOR};
 use super::reconcile::{tell, token};
-use super::servers::chain;
 use super::status::blocked;
 use crate::fleet::apply::{Kind, delete};
+use crate::keeper::chain;
 use fleet_api::names::FLEET_LABEL;
 
 /// Pods that end are looked at again so soon.
@@ -101,7 +101,7 @@ pub(super) async fn finalize(
     };
     // Nothing new is begun, and collectors ship what they have while the database is still there.
     end.remove::<CronJob>(|_| true).await?;
-    end.remove::<StatefulSet>(|set| component(set) == Some(Component::Collector.as_str()))
+    end.remove::<StatefulSet>(|set| Component::Collector.is_of(set))
         .await?;
     if end.collects().await? {
         deleting(collector, context, "collectors write what they have").await?;
@@ -158,11 +158,6 @@ async fn deleting(
     tell(context, collector, status).await
 }
 
-fn component<K: Resource>(object: &K) -> Option<&str> {
-    let labels = object.meta().labels.as_ref()?;
-    labels.get(COMPONENT).map(String::as_str)
-}
-
 struct End<'e> {
     context: &'e Context,
     namespace: &'e str,
@@ -202,7 +197,7 @@ impl End<'_> {
         };
         let pods = self.list::<Pod>().await?;
         let mut pods = pods.iter();
-        Ok(pods.any(|pod| component(pod) == Some(Component::Collector.as_str()) && !is_lost(pod)))
+        Ok(pods.any(|pod| Component::Collector.is_of(pod) && !is_lost(pod)))
     }
 
     /// Volumes, and the Secrets without which they are worth nothing.

@@ -11,7 +11,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use super::apply::Answers;
-use super::names::{COMPONENT, Component};
+use super::names::Component;
 
 /// What is there of one fleet.
 #[derive(Debug, Clone, Default)]
@@ -86,10 +86,8 @@ impl Found {
 
     /// The pods of a part.
     pub(crate) fn pods_of(&self, component: Component) -> impl Iterator<Item = &Pod> {
-        let is_of = move |pod: &&Arc<Pod>| {
-            pod.labels().get(COMPONENT).map(String::as_str) == Some(component.as_str())
-        };
-        self.pods.values().filter(is_of).map(|pod| &**pod)
+        let pods = self.pods.values().map(|pod| &**pod);
+        pods.filter(move |pod| component.is_of(*pod))
     }
 
     /// How a job ended.
@@ -101,14 +99,13 @@ impl Found {
 
     /// The newest pod of a region's collector.
     pub(crate) fn collector_pod(&self, region: &str) -> Option<&Pod> {
-        let is_of = |pod: &&Arc<Pod>| {
-            let labels = pod.labels();
-            labels.get(REGION_LABEL).is_some_and(|of| of == region)
-                && labels.get(COMPONENT).map(String::as_str) == Some(Component::Collector.as_str())
-        };
-        let pods = self.pods.values().filter(is_of);
-        pods.max_by_key(|pod| pod.creation_timestamp())
-            .map(|pod| &**pod)
+        let pods = self.pods_of(Component::Collector);
+        pods.filter(|pod| {
+            pod.labels()
+                .get(REGION_LABEL)
+                .is_some_and(|of| of == region)
+        })
+        .max_by_key(|pod| pod.creation_timestamp())
     }
 }
 

@@ -10,6 +10,7 @@ mod context;
 mod controller;
 mod dereference;
 mod error;
+mod events;
 mod finalize;
 mod found;
 mod names;

@@ -77,6 +77,13 @@ impl Component {
         labels
     }
 
+    /// Whether an object is for this, by its label.
+    pub(crate) fn is_of<K: kube::Resource>(self, object: &K) -> bool {
+        let labels = object.meta().labels.as_ref();
+        let component = labels.and_then(|labels| labels.get(COMPONENT));
+        component.is_some_and(|found| found == self.as_str())
+    }
+
     /// The same as Kubernetes takes it.
     pub(crate) fn label_selector(self, fleet: &str, region: Option<&str>) -> LabelSelector {
         LabelSelector {

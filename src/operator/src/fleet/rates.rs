@@ -15,7 +15,7 @@ use tokio::time::{Instant, interval};
 
 use super::build::METRICS_PORT;
 use super::found::fleet_of;
-use super::names::{COMPONENT, Component};
+use super::names::Component;
 use super::stores::Calls;
 
 const EVERY: Duration = Duration::from_secs(30);
@@ -142,8 +142,7 @@ pub(super) fn two_digits(value: f64) -> String {
 }
 
 fn is_collector(pod: &Pod) -> bool {
-    let component = pod.labels().get(COMPONENT).map(String::as_str);
-    component == Some(Component::Collector.as_str()) && pod.metadata.deletion_timestamp.is_none()
+    Component::Collector.is_of(pod) && pod.metadata.deletion_timestamp.is_none()
 }
 
 fn key(pod: &Pod) -> Option<(String, String, String)> {

@@ -8,9 +8,10 @@ use fleet_api::conditions::{READY, reasons};
 use fleet_api::names::TOKEN;
 use fleet_api::{ResearchCollector, ResearchCollectorStatus};
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::controller::Action;
-use kube::runtime::events::{Event, EventType};
 use kube::{Resource as _, ResourceExt};
 use secrecy::SecretString;
 use serde_json::json;
@@ -21,13 +22,15 @@ use super::build::{Credentials, Objects, build};
 use super::context::Context;
 use super::dereference::{self, Made};
 use super::error::{Error, pause};
+use super::events::publish;
 use super::finalize::{self, hold};
-use super::found::{Found, JobState};
-use super::names::OPERATOR;
+use super::found::{Found, JobState, job_state};
+use super::names::{Component, OPERATOR};
 use super::rollout::{Progress, Rolled, Rules, roll};
 use super::servers::Answer;
 use super::status::{Looked, blocked, status};
 use super::valid::{Around, Fleet, Secrets};
+use crate::keeper::chain;
 
 /// How soon a Secret that is missing is looked for again: it cannot be watched without a right to read all.
 const LOOK_FOR_SECRET: Duration = Duration::from_secs(10);
@@ -72,7 +75,7 @@ pub(super) fn retry(
         fleet = collector.name_any(),
         again_in_ms = pause.as_millis(),
         "{}",
-        super::servers::chain(error)
+        chain(error)
     );
     Action::requeue(pause)
 }
@@ -84,13 +87,7 @@ async fn look(collector: &Arc<ResearchCollector>, context: &Context) -> Result<A
     // Dereference.
     let secrets = dereference::secrets(&context.client, &namespace, collector).await?;
     let mut found = context.stores.found(&namespace, &collector.name_any());
-    let others: Vec<_> = context
-        .fleets
-        .state()
-        .iter()
-        .filter(|other| other.spec.infrastructure.is_some())
-        .map(|other| ResearchCollector::clone(other))
-        .collect();
+    let others = context.fleets.state();
 
     // Validate.
     let around = Around {
@@ -142,7 +139,7 @@ async fn look(collector: &Arc<ResearchCollector>, context: &Context) -> Result<A
             now: now(),
         },
     );
-    let is_ready = is_true(&new, READY);
+    let is_ready = condition(&new, READY).is_some_and(|ready| ready.status == "True");
     count(context, &fleet, &servers);
     tell(context, collector, new).await?;
     let again = if is_ready {
@@ -238,13 +235,13 @@ async fn apply(
 
 /// A migration that was given up is tried again after a while.
 async fn retry_migration(context: &Context, found: &Found) -> Result<(), Error> {
-    for (name, job) in &found.jobs {
-        let JobState::Failed { at: Some(at), .. } = found.job(name) else {
+    let jobs = found.jobs.values();
+    for job in jobs.filter(|job| Component::Migration.is_of(&***job)) {
+        let JobState::Failed { at: Some(at), .. } = job_state(job) else {
             continue;
         };
-        let is_migration = name.contains("-migrate-");
-        if is_migration && now().duration_since(at) > MIGRATE_AGAIN {
-            delete::<k8s_openapi::api::batch::v1::Job>(&context.client, &job.metadata).await?;
+        if now().duration_since(at) > MIGRATE_AGAIN {
+            delete::<Job>(&context.client, &job.metadata).await?;
         }
     }
     Ok(())
@@ -314,59 +311,42 @@ pub(super) async fn tell(
         }
         Err(error) => return Err(Error::kubernetes("tell how the fleet is")(error)),
     }
-    publish(context, collector, &before, &new).await;
+    tell_change(context, collector, &before, &new).await;
     Ok(())
 }
 
 /// An event for each change of what is the matter.
-async fn publish(
+async fn tell_change(
     context: &Context,
     collector: &ResearchCollector,
     before: &ResearchCollectorStatus,
     new: &ResearchCollectorStatus,
 ) {
-    let of = |status: &ResearchCollectorStatus| {
-        let mut conditions = status.conditions.iter();
-        let ready = conditions.find(|condition| condition.type_ == READY);
-        ready.map(|ready| {
-            (
-                ready.status.clone(),
-                ready.reason.clone(),
-                ready.message.clone(),
-            )
-        })
-    };
-    let (before, Some((status, reason, message))) = (of(before), of(new)) else {
+    let Some(ready) = condition(new, READY) else {
         return;
     };
-    if before.is_some_and(|(was, why, _)| (was, why) == (status.clone(), reason.clone())) {
+    let before = condition(before, READY);
+    if before.is_some_and(|was| (&was.status, &was.reason) == (&ready.status, &ready.reason)) {
         return;
     }
-    let is_normal = status == "True" || reason == reasons::IN_PROGRESS;
-    let event = Event {
-        type_: if is_normal {
-            EventType::Normal
-        } else {
-            EventType::Warning
-        },
-        reason: if status == "True" {
-            READY.to_owned()
-        } else {
-            reason
-        },
-        note: Some(message.chars().take(1000).collect()),
-        action: "Reconcile".to_owned(),
-        secondary: None,
-    };
-    let reference = collector.object_ref(&());
-    if let Err(error) = context.recorder.publish(&event, &reference).await {
-        tracing::debug!(%error, "cannot publish an event");
-    }
+    let is_ready = ready.status == "True";
+    let warning = !is_ready && ready.reason != reasons::IN_PROGRESS;
+    let reason = if is_ready { READY } else { &ready.reason };
+    let recorder = &context.recorder;
+    publish(
+        recorder,
+        collector,
+        "Reconcile",
+        warning,
+        reason,
+        &ready.message,
+    )
+    .await;
 }
 
-fn is_true(status: &ResearchCollectorStatus, kind: &str) -> bool {
+fn condition<'s>(status: &'s ResearchCollectorStatus, kind: &str) -> Option<&'s Condition> {
     let mut conditions = status.conditions.iter();
-    conditions.any(|condition| condition.type_ == kind && condition.status == "True")
+    conditions.find(|condition| condition.type_ == kind)
 }
 
 fn now() -> Timestamp {

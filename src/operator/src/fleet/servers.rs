@@ -9,17 +9,18 @@ use std::time::Duration;
 
 use fleet_api::ResearchCollector;
 use k8s_openapi::api::core::v1::Node;
-use kube::runtime::events::{Event, EventType, Recorder};
+use kube::ResourceExt as _;
+use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{ObjectRef, Store};
-use kube::{Resource as _, ResourceExt as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::error::pause;
+use super::events::publish;
 use super::stores::Calls;
-use crate::keeper::{Happening, Keeper, KeeperError, Kept, KeptState};
+use crate::keeper::{Happening, Keeper, KeeperError, Kept, KeptState, chain};
 
 /// How often a fleet's servers are looked at when all is well.
 const CALM: Duration = Duration::from_secs(30);
@@ -280,35 +281,6 @@ impl Work {
             reason,
             note,
         } = happening;
-        let event = Event {
-            type_: if warning {
-                EventType::Warning
-            } else {
-                EventType::Normal
-            },
-            reason: reason.to_owned(),
-            note: Some(note.chars().take(1000).collect()),
-            action: "KeepServers".to_owned(),
-            secondary: None,
-        };
-        let published = self.recorder.publish(&event, &fleet.object_ref(&())).await;
-        if let Err(error) = published {
-            tracing::debug!(%error, "cannot publish an event");
-        }
+        publish(&self.recorder, fleet, "KeepServers", warning, reason, &note).await;
     }
-}
-
-/// An error with all that is behind it.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let cause = error.to_string();
-        // Transparent errors repeat themselves.
-        if !text.ends_with(&cause) {
-            text = format!("{text}: {cause}");
-        }
-        source = error.source();
-    }
-    text
 }

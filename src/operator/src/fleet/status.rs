@@ -139,74 +139,39 @@ pub(crate) fn blocked(
 ) -> ResearchCollectorStatus {
     let before = collector.status.clone().unwrap_or_default();
     let aspects = [
+        (READY, Aspect::no(reason, message)),
+        (PROGRESSING, Aspect::no(reason, message)),
+    ];
+    let mut conditions = merge(collector, aspects, now);
+    for kind in [
         SERVERS_READY,
         DATABASE_READY,
         COLLECTORS_READY,
         ARCHIVE_HEALTHY,
-    ];
-    // What runs goes on running, so the others keep what they said.
-    let kept = aspects.map(|kind| {
+    ] {
         let said = before.conditions.iter().find(|said| said.type_ == kind);
-        let aspect = said.map_or_else(
-            || Aspect::unknown("not looked at yet"),
-            |said| Aspect {
-                status: match said.status.as_str() {
-                    "True" => "True",
-                    "False" => "False",
-                    _ => "Unknown",
-                },
-                reason: known_reason(&said.reason),
-                message: said.message.clone(),
-            },
-        );
-        (kind, aspect)
-    });
-    let [servers, database, collectors, archive] = kept;
-    let conditions = [
-        (READY, Aspect::no(reason, message)),
-        (PROGRESSING, Aspect::no(reason, message)),
-        servers,
-        database,
-        collectors,
-        archive,
-    ];
+        if let Some(said) = said {
+            // What runs goes on running, so the others keep what they said.
+            conditions.push(Condition {
+                observed_generation: collector.metadata.generation,
+                ..said.clone()
+            });
+        } else {
+            let unknown = (kind, Aspect::unknown("not looked at yet"));
+            conditions.extend(merge(collector, [unknown], now));
+        }
+    }
     ResearchCollectorStatus {
         observed_generation: collector.metadata.generation,
-        conditions: merge(collector, conditions, now),
+        conditions,
         ..before
     }
 }
 
-/// The constant for a word that was written before.
-fn known_reason(word: &str) -> &'static str {
-    let all = [
-        reasons::AS_WANTED,
-        reasons::NOT_WANTED,
-        reasons::SUSPENDED,
-        reasons::INVALID_SPEC,
-        reasons::SECRET_MISSING,
-        reasons::DELETING,
-        reasons::REFUSED,
-        reasons::CLUSTER_ERROR,
-        reasons::PROVIDER_ERROR,
-        reasons::NO_OFFER,
-        reasons::NODE_NOT_READY,
-        reasons::MIGRATION_FAILED,
-        reasons::UNAVAILABLE,
-        reasons::ROLLOUT_STOPPED,
-        reasons::OVERDUE,
-        reasons::RUN_FAILED,
-        reasons::NOT_DUE,
-        reasons::VOLUME_STUCK,
-    ];
-    let known = all.into_iter().find(|known| *known == word);
-    known.unwrap_or(reasons::IN_PROGRESS)
-}
-
 /// New conditions, with the time of the old ones where nothing has changed.
-pub(crate) fn merge(
+fn merge<const N: usize>(
     collector: &ResearchCollector,
-    aspects: [(&str, Aspect); 6],
+    aspects: [(&str, Aspect); N],
     now: Timestamp,
 ) -> Vec<Condition> {
     let before = collector
@@ -289,10 +254,16 @@ fn stopped(silent: &[String]) -> String {
 }
 
 fn servers(fleet: &Fleet, looked: &Looked<'_>) -> Aspect {
-    if fleet.collector.spec.infrastructure.is_none() {
+    let Some(infrastructure) = &fleet.collector.spec.infrastructure else {
         return Aspect::yes(
             reasons::NOT_WANTED,
             "the fleet runs on nodes that are there",
+        );
+    };
+    if infrastructure.hetzner.token_secret_ref.is_none() {
+        return Aspect::yes(
+            reasons::NOT_WANTED,
+            "without infrastructure.hetzner.tokenSecretRef servers are kept by `fleetctl deploy` alone",
         );
     }
     match looked.servers {
@@ -476,4 +447,36 @@ fn total(regions: &[RegionStatus]) -> Option<String> {
 
 fn cost(money: Money) -> String {
     format!("{money} EUR")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::build::tests::{MINIMAL, fleet};
+
+    fn servers_of(yaml: &str) -> Aspect {
+        let looked = Looked {
+            found: &Found::default(),
+            progress: &Progress::Done,
+            servers: &None,
+            migration: None,
+            rates: &BTreeMap::new(),
+            refused: None,
+            gone: &[],
+            now: Timestamp::UNIX_EPOCH,
+        };
+        servers(&fleet(yaml), &looked)
+    }
+
+    #[test]
+    fn servers_that_only_fleetctl_keeps_are_not_waited_for() {
+        let hetzner =
+            |fields: &str| format!("{MINIMAL}  infrastructure: {{hetzner: {{{fields}}}}}\n");
+        let kept = servers_of(&hetzner("tokenSecretRef: {name: hetzner}"));
+        assert_eq!((kept.status, kept.reason), ("False", reasons::IN_PROGRESS));
+        let left = servers_of(&hetzner(""));
+        assert_eq!((left.status, left.reason), ("True", reasons::NOT_WANTED));
+        assert!(left.message.contains("fleetctl deploy"), "{}", left.message);
+        assert_eq!(servers_of(MINIMAL).status, "True");
+    }
 }

@@ -1,6 +1,7 @@
 //! A fleet whose spec can be followed: the only thing that objects are built from.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use fleet_api::conditions::reasons;
 use fleet_api::names::USERNAME;
@@ -83,8 +84,8 @@ pub(crate) struct Fleet {
 pub(crate) struct Around<'a> {
     /// The Secrets that the spec names, as far as they are there.
     pub(crate) secrets: &'a Secrets,
-    /// Other fleets that have servers.
-    pub(crate) others: &'a [ResearchCollector],
+    /// All fleets.
+    pub(crate) others: &'a [Arc<ResearchCollector>],
     /// The image where the spec names none.
     pub(crate) image: &'a str,
 }
@@ -253,10 +254,13 @@ fn check_secrets(collector: &ResearchCollector, secrets: &Secrets) -> Result<(),
 }
 
 /// The namespace of an older fleet with the same name and servers.
-fn older_namesake(collector: &ResearchCollector, others: &[ResearchCollector]) -> Option<String> {
+fn older_namesake(
+    collector: &ResearchCollector,
+    others: &[Arc<ResearchCollector>],
+) -> Option<String> {
     collector.spec.infrastructure.as_ref()?;
     let age = |fleet: &ResearchCollector| (fleet.creation_timestamp(), fleet.uid());
-    let is_older = |other: &&ResearchCollector| {
+    let is_older = |other: &&Arc<ResearchCollector>| {
         other.spec.infrastructure.is_some()
             && other.name_any() == collector.name_any()
             && other.namespace() != collector.namespace()

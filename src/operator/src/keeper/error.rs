@@ -1,7 +1,6 @@
 //! What keeps a tick from being finished.
 
 use std::error::Error;
-use std::fmt::Write as _;
 
 use crate::cluster::ClusterError;
 
@@ -27,12 +26,15 @@ pub enum KeeperError {
 }
 
 /// An error with all that is behind it, for people.
-pub(super) fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(source) = next {
-        // Writing to a String does not fail.
-        let _ = write!(text, ": {source}");
+        let cause = source.to_string();
+        // Some errors say what is behind them themselves.
+        if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
         next = source.source();
     }
     text

@@ -26,6 +26,7 @@ mod view_tests;
 
 pub use self::decide::{Act, Decision, NodeSeen, ServerSeen, Work, World, decide};
 pub use self::error::KeeperError;
+pub(crate) use self::error::chain;
 pub use self::kept::{Happening, Kept, KeptState, RegionServer, ServerPhase};
 pub use self::options::KeeperOptions;
 pub use self::tick::Keeper;

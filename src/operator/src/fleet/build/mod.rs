@@ -15,7 +15,7 @@ mod secret;
 mod service;
 mod service_account;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 pub(crate) mod tls;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{Credentials, Objects, build, generated};
 use crate::fleet::valid::{Around, Fleet, FoundSecret, Secrets};
 
-const MINIMAL: &str = "
+pub(in crate::fleet) const MINIMAL: &str = "
 apiVersion: researchfleet.io/v1alpha1
 kind: ResearchCollector
 metadata: {name: study, namespace: science, uid: 6a3e, generation: 1}
@@ -70,7 +70,7 @@ fn secrets() -> Secrets {
     .into()
 }
 
-fn fleet(yaml: &str) -> Fleet {
+pub(in crate::fleet) fn fleet(yaml: &str) -> Fleet {
     let collector: ResearchCollector = serde_yaml::from_str(yaml).unwrap();
     let all = secrets();
     let named = collector.spec.secrets();
